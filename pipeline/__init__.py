@@ -1,0 +1,1 @@
+"""Page arithmetic: pure functions on arrays. Knows neither Dask nor torch."""

@@ -1,0 +1,1 @@
+"""The only code that knows Dask, the file tree and the terminal."""
