@@ -34,7 +34,7 @@ class PageStatus(str, Enum):
 
 
 class DocumentStatus(str, Enum):
-    """What became of an input; SKIPPED is an input that is no document, or one already done."""
+    """What became of an input; SKIPPED is an input that is no document."""
 
     RESTORED = "RESTORED"
     UNCHANGED = "UNCHANGED"
@@ -155,15 +155,15 @@ class Tile:
 
     ``box`` is its place in page coordinates. It may reach past the page: what lies outside is reflected.
     ``image`` (S, S, 3) uint8 RGB; ``text_mask`` (S, S) bool, the pixels to replace;
-    ``polygon_mask`` (S, S) bool and ``soft_mask`` (S, S) float32 [0, 1], the regions it was found in;
-    ``structure`` (S, S, 3) float32 [0, 1], or None for a remover that does not ask for it.
+    ``polygon_mask`` (S, S) bool, the regions they were found in. For removers that ask for them, else None:
+    ``soft_mask`` (S, S) float32 [0, 1], the regions with a soft rim; ``structure`` (S, S, 3) float32 [0, 1].
     """
 
     box: Box
     image: Array
     text_mask: Array
     polygon_mask: Array
-    soft_mask: Array
+    soft_mask: Array | None = None
     structure: Array | None = None
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class Tile:
         if self.image.shape != (*side, 3) or self.image.dtype != np.uint8:
             raise ValueError(f"tile image {self.image.shape} {self.image.dtype} does not fit its box {side}")
         for mask, dtype in ((self.text_mask, np.bool_), (self.polygon_mask, np.bool_), (self.soft_mask, np.float32)):
-            if mask.shape != side or mask.dtype != dtype:
+            if mask is not None and (mask.shape != side or mask.dtype != dtype):
                 raise ValueError(f"tile mask {mask.shape} {mask.dtype} is not {side} {np.dtype(dtype)}")
         if self.structure is not None and self.structure.shape != (*side, 3):
             raise ValueError(f"structure map {self.structure.shape} does not fit its box {side}")
@@ -197,6 +197,7 @@ class PreparedPage:
     """A page that is ready for the remover: regions found, ink decided, tiles cut.
 
     ``text_mask`` (H, W) bool is what will be replaced; no tiles means no text, and the page stays as it is.
+    ``regions_without_ink`` counts regions in which no pixel was taken for ink: text may be left there.
     ``seconds`` maps stage names to the time they took.
     """
 
@@ -205,6 +206,7 @@ class PreparedPage:
     text_mask: Array
     tiles: tuple[Tile, ...]
     seconds: dict[str, float]
+    regions_without_ink: int = 0
 
     def __post_init__(self) -> None:
         if self.text_mask.shape != self.page.image.shape[:2] or self.text_mask.dtype != np.bool_:
@@ -257,22 +259,27 @@ class PageResult:
 
 @dataclass(frozen=True, slots=True)
 class DocumentResult:
-    """What became of one input. ``source`` is the input as given; ``output`` is None when nothing was written."""
+    """What became of one input.
+
+    ``source`` is the input as given, ``outputs`` what was written for it (several files where one holds one page).
+    ``skipped`` is the reason why an input is no document. ``reused`` says that the outputs were made by an earlier
+    run from the same input with the same settings, and were found intact.
+    """
 
     source: str
-    output: str | None = None
+    outputs: tuple[str, ...] = ()
     pages: tuple[PageResult, ...] = ()
     failure: Failure | None = None
     skipped: str = ""
-    previous: DocumentStatus | None = None
+    reused: bool = False
 
     def __post_init__(self) -> None:
-        if self.failure is not None and (self.skipped or self.output is not None):
+        if self.failure is not None and (self.skipped or self.outputs):
             raise ValueError("a failed document has neither an output nor a reason to be skipped")
-        if self.previous is not None and not self.skipped:
-            raise ValueError("an earlier result counts only for a document that is skipped now")
-        if self.failure is None and not self.skipped and (self.output is None or not self.pages):
+        if self.failure is None and not self.skipped and not (self.outputs and self.pages):
             raise ValueError("a restored document has an output and pages")
+        if self.failure is None and any(page.status is PageStatus.FAILED for page in self.pages):
+            raise ValueError("a document with a failed page has failed")
 
     @property
     def status(self) -> DocumentStatus:
@@ -282,12 +289,7 @@ class DocumentResult:
         if self.skipped:
             return DocumentStatus.SKIPPED
         found = {page.status for page in self.pages}
-        for status in (
-            PageStatus.FAILED,
-            PageStatus.KEPT_ORIGINAL,
-            PageStatus.NEEDS_REVIEW,
-            PageStatus.RESTORED,
-        ):
+        for status in (PageStatus.KEPT_ORIGINAL, PageStatus.NEEDS_REVIEW, PageStatus.RESTORED):
             if status in found:
                 return DocumentStatus(status.value)
         return DocumentStatus.UNCHANGED

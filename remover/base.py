@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
 
 from pipeline.types import RestoredTile, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class RemoverSettings:
+    """Everything a remover can be told; each reads what concerns it.
+
+    ``weights`` is a file of weights (None = shipped, or none needed), ``device`` where a network runs
+    ("auto" = CUDA where there is one), ``threads`` the CPU threads of one remover: fixed, so that a tile gives the
+    same prediction on every machine.
+    """
+
+    weights: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 1
 
 
 class Remover(Protocol):
     """Predicts the background behind the text of tiles.
 
     ``name`` is its name in the registry, ``tile_side`` the side S of the square tiles it takes,
-    ``needs_structure`` whether tiles must carry a structure map. A remover is made once per worker process;
+    ``needs_structure`` and ``needs_soft_mask`` whether tiles must carry those maps. A remover is made once per worker process;
     a tile's prediction depends on that tile alone.
     """
 
     name: str
     tile_side: int
     needs_structure: bool
+    needs_soft_mask: bool
 
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         """Return one raw prediction per tile, in the same order, each with its tile's box.

@@ -1,0 +1,1 @@
+"""Which pixels of the text regions are ink: stroke segmenters behind one interface, listed by name in ``registry``."""

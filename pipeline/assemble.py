@@ -1,0 +1,148 @@
+"""The only writer: cleaned pages to work files, work files to documents, each of them whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pikepdf
+
+from pipeline import tiff
+from pipeline.encode import encode
+from pipeline.errors import OutputError, RestoreError
+from pipeline.formats import DocumentKind, WriteSettings
+from pipeline.types import Page
+
+__all__ = ["WriteSettings", "assemble", "encode_page"]
+
+_FAN_IN = 64
+"""Work files that are open at a time while a PDF is merged; longer documents are merged in rounds."""
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EACCES: "no permission: choose another --out, or change the folder's",
+    errno.EPERM: "no permission: choose another --out, or change the folder's",
+    errno.EROFS: "the file system is read-only: choose another --out",
+    errno.ENOENT: "its folder is not there: create it",
+    errno.ENOTDIR: "a file is where a folder should be: choose another --out",
+    errno.EISDIR: "a folder is in the way: remove it, or choose another --out",
+    errno.ENAMETOOLONG: "the name is too long for this file system: shorten it",
+    errno.EFBIG: "the file system takes no files this large",
+}
+
+
+def encode_page(page: Page, kind: DocumentKind, settings: WriteSettings, path: Path) -> None:
+    """Writes one cleaned page as a work file: a one-page PDF, a one-frame TIFF, a PNG, JPEG or WebP.
+
+    Holds the page's pixels, size and resolution, and no metadata; grey stays grey and 1-bit stays 1-bit. The file is
+    whole or not there. Same page, same bytes.
+
+    Raises:
+        UsageError: lossless JPEG is asked for. StageError: the page is too large for ``kind``.
+        OutputError: the file cannot be written.
+    """
+    content = encode(page, kind, settings)
+    with _replacing(path) as file:
+        file.write(content)
+
+
+def assemble(paths: Sequence[Path], kind: DocumentKind, output: Path) -> None:
+    """Joins work files that :func:`encode_page` made, in order, into one document; memory does not grow with them.
+
+    Readers of ``output`` see what was there before or the whole result, also when the machine goes down. Same work
+    files, same bytes. Kinds other than PDF and TIFF take exactly one page.
+
+    Raises:
+        OutputError: it cannot be written, or a work file is gone.
+    """
+    if not paths or (len(paths) > 1 and not kind.has_pages):
+        raise ValueError(f"{len(paths)} pages for one {kind.name}")
+    write: Callable[[Sequence[Path], BinaryIO], None] = _copy
+    if kind is DocumentKind.PDF:
+        write = _merge_pdf
+    elif kind is DocumentKind.TIFF:
+        write = tiff.join
+    with _replacing(output) as file:
+        write(paths, file)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A hidden new file beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
+    hidden = path.with_name(f".restore-docs-{uuid.uuid4().hex}.part")
+    try:
+        with hidden.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+    except RestoreError:
+        raise
+    except (OSError, pikepdf.PdfError, ValueError, OverflowError) as error:
+        raise _output_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new name last; where folders cannot be synced (Windows, some network shares) it lasts soon after."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _output_error(path: Path, error: Exception) -> OutputError:
+    if isinstance(error, OverflowError):
+        return OutputError(f"{path} cannot be written: {error}", "use --format pdf")
+    if isinstance(error, OSError):
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        return OutputError(f"{path} cannot be written: {error.strerror or error}", remedy)
+    return OutputError(f"{path} cannot be put together: {error}", "a work file is damaged: run it again")
+
+
+def _copy(paths: Sequence[Path], out: BinaryIO) -> None:
+    with paths[0].open("rb") as file:
+        shutil.copyfileobj(file, out, 1 << 20)
+
+
+def _merge_pdf(paths: Sequence[Path], out: BinaryIO) -> None:
+    if len(paths) <= _FAN_IN:
+        _merge_few(paths, out)
+        return
+    # beside the output, where there is room for the result anyway; /tmp may be small or in memory
+    with tempfile.TemporaryDirectory(prefix=".restore-docs-", dir=Path(out.name).parent) as folder:
+        parts = []
+        for start in range(0, len(paths), _FAN_IN):
+            part = Path(folder) / f"{start}.pdf"
+            with part.open("w+b") as file:
+                _merge_few(paths[start : start + _FAN_IN], file)
+            parts.append(part)
+        _merge_pdf(parts, out)
+
+
+def _merge_few(paths: Sequence[Path], out: BinaryIO) -> None:
+    with ExitStack() as open_files, pikepdf.new() as merged:
+        for path in paths:
+            source = open_files.enter_context(pikepdf.open(path))
+            merged.pages.extend(source.pages)
+        merged.save(
+            out,
+            deterministic_id=True,
+            fix_metadata_version=False,
+            compress_streams=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.generate,
+        )

@@ -1,0 +1,172 @@
+"""The command line. Importing this loads neither numpy nor a framework, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from pipeline.errors import RestoreError
+from workflows.config import RunSettings, load_settings
+
+log = logging.getLogger("restore_docs")
+
+
+class DefaultRunGroup(TyperGroup):
+    """``restore-docs a.pdf --out DIR`` means ``restore-docs run a.pdf --out DIR``; ``--help`` shows both levels."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``run`` in front unless a command, or an option of the program itself, comes first."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help of ``run``, under the program's own name, and then the list of commands."""
+        run = self.commands["run"]
+        run.format_help(click.Context(run, info_name=ctx.info_name), formatter)
+        super().format_help(ctx, formatter)
+
+
+app = typer.Typer(
+    cls=DefaultRunGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Commands; without one of these names, [bold]run[/bold] is meant.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"restore-docs {version('restore-docs')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Hold the options of the program itself."""
+
+
+def _run(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="PDFs, images, folders and patterns.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the cleaned documents go.")],
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Options from a file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    **options: Any,
+) -> None:
+    """Take the text off documents and leave the pages: INPUT... to cleaned documents in DIR."""
+    from workflows.run_command import run_command
+
+    start_logging(verbose, quiet)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = load_settings(given, config)
+    raise typer.Exit(run_command(inputs, out, settings, json=json, quiet=quiet))
+
+
+def _settings_parameters() -> list[inspect.Parameter]:
+    """One keyword option per field of RunSettings, so that command line and TOML file cannot drift apart.
+
+    All are text (or flags) without a default: pydantic checks them, and what was not given stays the file's.
+    """
+    parameters = []
+    for name, field in RunSettings.model_fields.items():
+        extra: Any = field.json_schema_extra
+        flag = "--" + name.replace("_", "-")
+        kind: Any = bool | None if field.annotation is bool else str | None
+        shown = field.default if field.default not in (None, "", False) else None
+        text = f"{field.description} [dim]\\[{shown}][/dim]" if shown is not None else field.description
+        option = typer.Option(
+            flag,
+            help=text,
+            metavar=extra["metavar"] or None,
+            rich_help_panel=extra["panel"],
+            show_default=False,
+        )
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+        )
+    return parameters
+
+
+def _with_settings(function: Any) -> Any:
+    """Replace ``**options`` in a command's signature by the options of RunSettings."""
+    own = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in inspect.signature(function, eval_str=True).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    merged = own + _settings_parameters()
+    function.__signature__ = inspect.Signature(merged)
+    function.__annotations__ = {p.name: p.annotation for p in merged}
+    return function
+
+
+app.command("run")(_with_settings(_run))
+
+
+@app.command()
+def doctor(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder to try writing to.")] = Path(),
+) -> None:
+    """Check that everything a run needs is there; exit code 4 if something is missing."""
+    from workflows.doctor import doctor_command
+
+    start_logging(0, False)
+    raise typer.Exit(doctor_command(out))
+
+
+def start_logging(verbose: int, quiet: bool) -> None:
+    """Our log goes to stderr; other packages' only with -vv."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False, markup=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbose > 1 else logging.ERROR)
+    log.setLevel(level)
+
+
+def main() -> None:
+    """The console script: run, and turn whatever comes into one line and an exit code."""
+    from workflows.exit_codes import ExitCode, code_for_error
+
+    # Fixed before numpy loads: each task works on one thread, whatever the machine offers.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    try:
+        sys.exit(app(standalone_mode=False))
+    except RestoreError as error:
+        print(f"restore-docs: {error}", file=sys.stderr)
+        sys.exit(code_for_error(error))
+    except click.exceptions.Abort:
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        print("restore-docs: interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)

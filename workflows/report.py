@@ -1,0 +1,107 @@
+"""The report of a run: ``report.json``, the closing line, and the events of ``--json``. No text content, ever."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import OutputError
+from pipeline.types import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
+from workflows.config import RunSettings, versions
+
+
+def totals(documents: Sequence[DocumentResult], seconds: float) -> dict[str, Any]:
+    """Counts by status over documents and pages; ``reused`` are documents an earlier run had finished."""
+    pages = [page for document in documents for page in document.pages]
+    return {
+        "documents": _counted(DocumentStatus, Counter(d.status.value for d in documents)),
+        "pages": _counted(PageStatus, Counter(p.status.value for p in pages)),
+        "regions": sum(page.region_count for page in pages),
+        "reused_documents": sum(d.reused for d in documents),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _counted(statuses: type[DocumentStatus] | type[PageStatus], counts: Counter[str]) -> dict[str, int]:
+    return {"total": counts.total()} | {status.value: counts[status.value] for status in statuses}
+
+
+def page_entry(page: PageResult) -> dict[str, Any]:
+    """One page as the report shows it."""
+    return {
+        "page_number": page.ref.page_number,
+        "status": page.status.value,
+        "regions": page.region_count,
+        "regions_left": page.residual_count,
+        "changed_pixels": page.changed_pixels,
+        "seconds": {stage: round(spent, 4) for stage, spent in page.seconds.items()},
+        "failure": failure_entry(page.failure),
+    }
+
+
+def failure_entry(failure: Failure | None) -> dict[str, str] | None:
+    """A failure as the report shows it: kind, stage, what happened, what to do."""
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "stage": failure.stage, "what": failure.what, "remedy": failure.remedy}
+
+
+def document_entry(document: DocumentResult) -> dict[str, Any]:
+    """One document as the report shows it; ``output`` is the first file written for it, or null."""
+    return {
+        "source": document.source,
+        "output": document.outputs[0] if document.outputs else None,
+        "outputs": list(document.outputs),
+        "status": document.status.value,
+        "reused": document.reused,
+        "reason": document.skipped or None,
+        "failure": failure_entry(document.failure),
+        "pages": [page_entry(page) for page in document.pages],
+    }
+
+
+def build_report(
+    documents: Sequence[DocumentResult], settings: RunSettings, seconds: float, ended: Failure | None
+) -> dict[str, Any]:
+    """The whole report; ``ended`` is why the run stopped before its end, if it did."""
+    return {
+        "versions": versions(),
+        "settings": settings.public(),
+        "totals": totals(documents, seconds),
+        "ended_early": failure_entry(ended),
+        "documents": [document_entry(document) for document in documents],
+    }
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Write the report in one step: a reader never sees half of it. Raises OutputError."""
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        scratch.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
+
+
+def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path) -> str:
+    """One line for a person: what became of documents and pages, how long it took, and where the results are."""
+    told = totals(documents, seconds)
+    done = told["pages"]["total"]
+    rate = f", {done / seconds:.2f} pages/s" if done and seconds else ""
+    parts = [f"{told['documents']['total']} documents: {_in_words(told['documents'])}"]
+    if done:
+        parts.append(f"{done} pages: {_in_words(told['pages'])}")
+    if told["reused_documents"]:
+        parts.append(f"{told['reused_documents']} were done already")
+    return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {out / 'report.json'}"
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    named = [
+        f"{count} {status.lower().replace('_', ' ')}" for status, count in counts.items() if count and status != "total"
+    ]
+    return ", ".join(named) or "none"

@@ -1,0 +1,248 @@
+"""The run: pages in, documents out, with a bounded window of pages in flight.
+
+Tasks with resource restrictions are never queued by Dask, and queued pages would fill memory; so this module holds its
+own window. The client sees small results only; pixels go from worker to worker and to work files.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.documents import DocumentKind
+from pipeline.errors import ClusterError, InputError, OutputError, SetupError, UsageError
+from pipeline.types import DocumentResult, Failure, PageRef, PageResult, PageStatus
+from workflows import tasks
+from workflows.cluster import Cluster
+from workflows.config import RunSettings, selected_pages
+from workflows.inputs import PlannedDocument
+from workflows.manifest import Manifest, Record
+from workflows.progress import Observer
+from workflows.stages import failure_from
+
+log = logging.getLogger("restore_docs")
+
+# These concern the whole run: going on would fail every page alike.
+FATAL = (UsageError, SetupError, OutputError, ClusterError)
+# Pages in flight per task slot: one being worked on, one ready.
+WINDOW_PER_SLOT = 2
+
+
+@dataclass(slots=True)
+class _Job:
+    """A document being worked on: the pages to do, where its files go, and what came back so far."""
+
+    document: PlannedDocument
+    folder: Path
+    input_digest: str = ""
+    indices: tuple[int, ...] = ()
+    results: dict[int, PageResult] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        return self.document.source.given
+
+    def page_target(self, index: int) -> tasks.PageTarget:
+        kind = self.document.kind
+        return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind)
+
+
+class Run:
+    """One run over planned documents. Call it once; ``results`` then holds a result per document, by source.
+
+    An error that concerns all pages, or an interruption, ends it early; ``give_up`` completes the results then.
+    """
+
+    def __init__(
+        self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path, manifest: Manifest
+    ) -> None:
+        self.results: dict[str, DocumentResult] = {}
+        self._documents = documents
+        self._settings = settings
+        self._settings_digest = settings.digest()
+        self._out = out
+        self._work = out / ".restore-docs" / "work"
+        self._manifest = manifest
+        self._in_flight: dict[Any, Callable[[Any], None]] = {}
+        self._pages: deque[tuple[_Job, Iterator[int]]] = deque()
+        self._pages_in_flight = 0
+
+    def __call__(self, cluster: Cluster, observer: Observer) -> None:
+        """Work until every document has a result."""
+        self._cluster, self._observer = cluster, observer
+        self._window = WINDOW_PER_SLOT * cluster.slots
+        waiting = deque(_Job(d, self._work / f"{n:06d}") for n, d in enumerate(self._documents))
+        try:
+            while True:
+                self._fill(waiting)
+                if not self._in_flight:
+                    break
+                for future in cluster.wait(self._in_flight):
+                    self._in_flight.pop(future)(future)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def may_run_side_by_side(self) -> bool:
+        """Whether there may be more than one page, so that a cluster could pay."""
+        several = (DocumentKind.PDF, DocumentKind.TIFF)
+        return len(self._documents) > 1 or any(d.source.kind in several for d in self._documents)
+
+    def give_up(self, why: str, remedy: str) -> None:
+        """Give every document without a result one that says why it has none."""
+        for document in self._documents:
+            name = document.source.given
+            failure = Failure("Unfinished", "", f"{name}: not finished, because the run ended: {why}", remedy)
+            self.results.setdefault(name, DocumentResult(name, failure=failure))
+
+    def _fill(self, waiting: deque[_Job]) -> None:
+        """Start pages up to the window; open further documents only when there are too few pages to fill it."""
+        while self._pages_in_flight < self._window:
+            if self._pages:
+                self._start_page()
+            elif waiting and len(self._in_flight) < self._window:
+                job = waiting.popleft()
+                path = str(job.document.source.path)
+                future = self._cluster.submit(path, tasks.inspect_source, path, self._settings)
+                self._in_flight[future] = lambda done, job=job: self._inspected(job, done)  # type: ignore[misc]
+            else:
+                break
+
+    def _start_page(self) -> None:
+        job, indices = self._pages[0]
+        index = next(indices, None)
+        if index is None:
+            self._pages.popleft()
+            return
+        ref = PageRef(str(job.document.source.path), index)
+        name = f"{job.document.target}-{ref.page_number}"
+        prepared = self._cluster.submit(name, tasks.prepare_page, ref, self._settings)
+        removed = self._cluster.submit(name, tasks.remove_text, prepared, self._settings)
+        target = job.page_target(index)
+        finished = self._cluster.submit(name, tasks.finish_page, prepared, removed, self._settings, target)
+        self._in_flight[finished] = lambda done: self._page_finished(job, ref, done)
+        self._pages_in_flight += 1
+
+    def _inspected(self, job: _Job, future: Any) -> None:
+        value, error = self._outcome(future)
+        if error is not None:
+            self._finish(job, DocumentResult(job.source, failure=failure_from(error, "open")))
+            return
+        job.input_digest = value.digest
+        job.indices = selected_pages(self._settings.pages, value.page_count)
+        if not job.indices:
+            what = f"{job.source} has {value.page_count} pages, none of those asked for"
+            self._finish(job, DocumentResult(job.source, failure=Failure("InputError", "open", what, "see --pages")))
+        elif not self._settled_before(job):
+            job.folder.mkdir(parents=True, exist_ok=True)
+            self._observer.opened(job.source, len(job.indices))
+            self._pages.append((job, iter(job.indices)))
+
+    def _settled_before(self, job: _Job) -> bool:
+        """Whether what lies in the output folder decides this document: it is up to date, or it is not ours."""
+        if self._settings.on_existing == "overwrite":
+            return False
+        targets = job.document.targets(job.indices)
+        there = [target for target in targets if (self._out / target).exists()]
+        if there and self._settings.on_existing == "fail":
+            raise OutputError(f"{self._out / there[0]} exists", "--on-existing skip or overwrite, or another --out")
+        record = self._manifest.find(str(job.document.target))
+        if record is not None and self._is_current(record, job, targets):
+            outputs = tuple(str(self._out / target) for target in targets)
+            self._finish(job, DocumentResult(job.source, outputs, record.pages, reused=True))
+            return True
+        foreign = [target for target in there if record is None or str(target) not in record.outputs]
+        if foreign:
+            what = f"{self._out / foreign[0]} exists and was not made by this program"
+            failure = Failure("OutputError", "open", what, "--on-existing overwrite, or another --out")
+            self._finish(job, DocumentResult(job.source, failure=failure))
+        return bool(foreign)
+
+    def _is_current(self, record: Record, job: _Job, targets: Sequence[Path]) -> bool:
+        made_from = (record.input_digest, record.settings_digest)
+        if made_from != (job.input_digest, self._settings_digest) or set(record.outputs) != {str(t) for t in targets}:
+            return False
+        places = {self._out / target: digest for target, digest in record.outputs.items()}
+        return all(place.is_file() and tasks.file_digest(str(place)) == digest for place, digest in places.items())
+
+    def _page_finished(self, job: _Job, ref: PageRef, future: Any) -> None:
+        value, error = self._outcome(future)
+        if error is not None:
+            failure = failure_from(error)
+            log.error("%s, page %d: %s", job.source, ref.page_number, failure)
+            if self._settings.on_page_error == "keep-original" and not isinstance(error, InputError):
+                name = f"{job.document.target}-{ref.page_number}"
+                target = job.page_target(ref.page_index)
+                kept = self._cluster.submit(name, tasks.keep_original, ref, self._settings, target, failure)
+                self._in_flight[kept] = lambda done: self._page_kept(job, ref, failure, done)
+                return
+            value = PageResult(ref, failure=failure)
+        self._page_settled(job, value)
+
+    def _page_kept(self, job: _Job, ref: PageRef, failure: Failure, future: Any) -> None:
+        value, error = self._outcome(future)
+        self._page_settled(job, PageResult(ref, failure=failure) if error is not None else value)
+
+    def _page_settled(self, job: _Job, page: PageResult) -> None:
+        self._pages_in_flight -= 1
+        job.results[page.ref.page_index] = page
+        self._observer.page_done(job.source, page)
+        if len(job.results) < len(job.indices):
+            return
+        failed = [p for p in self._in_order(job) if p.status is PageStatus.FAILED]
+        if failed:
+            self._finish(job, DocumentResult(job.source, (), self._in_order(job), _document_failure(job, failed)))
+            return
+        outputs = [str(self._out / target) for target in job.document.targets(job.indices)]
+        paths = [page.path for page in self._in_order(job)]
+        future = self._cluster.submit(
+            str(job.document.target), tasks.assemble_document, paths, job.document.kind, outputs
+        )
+        self._in_flight[future] = lambda done: self._assembled(job, outputs, done)
+
+    def _assembled(self, job: _Job, outputs: Sequence[str], future: Any) -> None:
+        value, error = self._outcome(future)
+        pages = self._in_order(job)
+        if error is not None:
+            self._finish(job, DocumentResult(job.source, (), pages, failure_from(error, "assemble")))
+            return
+        target = str(job.document.target)
+        names = [str(target) for target in job.document.targets(job.indices)]
+        before = self._manifest.find(target)
+        record = Record(job.input_digest, self._settings_digest, dict(zip(names, value, strict=True)), pages)
+        self._manifest.store(target, record)
+        for stale in set(before.outputs if before else ()) - set(names):
+            (self._out / stale).unlink(missing_ok=True)
+        self._finish(job, DocumentResult(job.source, tuple(outputs), pages))
+
+    def _finish(self, job: _Job, result: DocumentResult) -> None:
+        shutil.rmtree(job.folder, ignore_errors=True)
+        if result.failure is not None:
+            log.error("%s", result.failure)
+        self.results[job.source] = result
+        self._observer.document_done(result)
+
+    def _outcome(self, future: Any) -> tuple[Any, BaseException | None]:
+        """What a task gave; errors that concern the whole run are raised."""
+        value, error = self._cluster.outcome(future)
+        if isinstance(error, FATAL):
+            raise error
+        return value, error
+
+    @staticmethod
+    def _in_order(job: _Job) -> tuple[PageResult, ...]:
+        return tuple(job.results[index] for index in job.indices if index in job.results)
+
+
+def _document_failure(job: _Job, failed: Sequence[PageResult]) -> Failure:
+    """Say which pages failed and why the first did."""
+    first = failed[0].failure
+    assert first is not None
+    numbers = ", ".join(str(page.ref.page_number) for page in failed[:10]) + (" ..." if len(failed) > 10 else "")
+    what = f"{job.source}: {len(failed)} of {len(job.indices)} pages failed (page {numbers}); nothing was written"
+    remedy = first.remedy or "--on-page-error keep-original"
+    return Failure(first.kind, first.stage, f"{what}. First: {first.what}", remedy)

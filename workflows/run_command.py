@@ -1,0 +1,130 @@
+"""``restore-docs run``: from the words of the command line to a finished output folder and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import OutputError, RestoreError
+from pipeline.types import DocumentResult, Failure
+from workflows.cluster import decide_jobs, open_cluster
+from workflows.config import RunSettings
+from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
+from workflows.inputs import REPORT_NAME, STATE_FOLDER, Source, find_sources, plan_outputs, refuse_unsafe_output
+from workflows.manifest import Manifest
+from workflows.progress import Bar, JsonEvents, LogLines, Observer
+from workflows.report import build_report, closing_line, write_report
+from workflows.restore import Run
+from workflows.stages import failure_from
+
+log = logging.getLogger("restore_docs")
+
+
+def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
+    """Do the whole job. Returns the exit code; raises RestoreError when nothing could be begun.
+
+    Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
+    """
+    started = time.monotonic()
+    sources = find_sources(words)
+    documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless)
+    refuse_unsafe_output(words, documents, out)
+    observer = _choose_observer(json, quiet)
+    with _output_folder(out) as state, Manifest(state / "manifest.sqlite") as manifest, _terminate_as_interrupt():
+        run = Run(documents, settings, out, manifest)
+        ended, code = _attempt(run, settings, observer)
+        results = _in_input_order(sources, run.results)
+        seconds = time.monotonic() - started
+        observer.close(results, seconds)
+        write_report(build_report(results, settings, seconds, ended), out / REPORT_NAME)
+    if ended is not None:
+        print(f"restore-docs: {ended}", file=sys.stderr)
+    if not json and not quiet:
+        print(closing_line(results, seconds, out))
+    return code_for_documents(results) if code is None else code
+
+
+def _attempt(run: Run, settings: RunSettings, observer: Observer) -> tuple[Failure | None, ExitCode | None]:
+    """Run, and say why it ended before its end and with which code, if it did."""
+    try:
+        cluster = open_cluster(decide_jobs(settings.jobs) if run.may_run_side_by_side() else 1, settings.scheduler)
+        try:
+            run(cluster, observer)
+        finally:
+            cluster.close()
+    except RestoreError as error:
+        run.give_up(error.what, error.remedy)
+        return failure_from(error), code_for_error(error)
+    except KeyboardInterrupt:
+        run.give_up("interrupted", "run the same command again; finished documents are kept")
+        return Failure("Interrupted", "", "interrupted", "run the same command again"), ExitCode.INTERRUPTED
+    return None, None
+
+
+def _in_input_order(sources: Sequence[Source], results: dict[str, DocumentResult]) -> list[DocumentResult]:
+    """A result for every file that was found, documents or not."""
+    return [results[source.given] if source.kind is not None else _without_kind(source) for source in sources]
+
+
+def _without_kind(source: Source) -> DocumentResult:
+    if source.unreadable:
+        log.error("%s: %s", source.given, source.reason)
+        failure = Failure("InputError", "open", f"{source.given}: {source.reason}", "check the path")
+        return DocumentResult(source.given, failure=failure)
+    log.info("%s: skipped, %s", source.given, source.reason)
+    return DocumentResult(source.given, skipped=source.reason)
+
+
+def _choose_observer(json: bool, quiet: bool) -> Observer:
+    if json:
+        return JsonEvents()
+    if quiet or not sys.stderr.isatty():
+        return LogLines()
+    handler = logging.getLogger().handlers[0]
+    return Bar(getattr(handler, "console", None))
+
+
+@contextmanager
+def _output_folder(out: Path) -> Iterator[Path]:
+    """Make the output folder and our state in it, and keep other runs out. Raises OutputError."""
+    state = out / STATE_FOLDER
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        probe = state / f"probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write to {out}: {error.strerror}", "check space and permissions") from None
+    lock = FileLock(state / "lock")
+    try:
+        with lock.acquire(timeout=0):
+            yield state
+    except Timeout:
+        raise OutputError(f"another run is writing to {out}", "wait for it, or choose another --out") from None
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: cleanly, with a report."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread: whoever embeds us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

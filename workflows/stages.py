@@ -1,0 +1,57 @@
+"""Timing and naming of the stages of a page, so that a failure says where it happened."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import RestoreError, StageError
+from pipeline.types import Failure, PageRef
+
+log = logging.getLogger("restore_docs")
+
+
+class StageClock:
+    """Records how long each stage of one page takes, and turns whatever escapes into a StageError that names it.
+
+    Foreseen errors that concern the whole run (set-up, output, cluster) pass unchanged; so do unreadable inputs.
+    """
+
+    def __init__(self, ref: PageRef) -> None:
+        self.ref = ref
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except RestoreError:
+            raise
+        except MemoryError as error:
+            raise StageError(
+                f"{self._page} needs more memory than there is", "lower --dpi or --jobs", name, self.ref.page_number
+            ) from error
+        except Exception as error:
+            log.debug("stage %s", name, exc_info=True)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{self._page}: unexpected {type(error).__name__} in {place.name}: {error}"
+            raise StageError(what, "please report this with the page", name, self.ref.page_number) from error
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    @property
+    def _page(self) -> str:
+        return f"{self.ref.document}, page {self.ref.page_number}"
+
+
+def failure_from(error: BaseException, stage: str = "") -> Failure:
+    """The plain-words record of an error, foreseen or not."""
+    if isinstance(error, StageError):
+        return Failure(type(error).__name__, error.stage or stage, error.what, error.remedy)
+    if isinstance(error, RestoreError):
+        return Failure(type(error).__name__, stage, error.what, error.remedy)
+    return Failure(type(error).__name__, stage, f"unexpected {type(error).__name__}: {error}", "please report this")

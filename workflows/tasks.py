@@ -1,0 +1,198 @@
+"""What runs on workers: the stages of a page as plain functions. The serial path calls exactly these.
+
+Each takes small values or the previous stage's result and returns a value that pickles. Models are made once per
+process. Threads per task are fixed, so that a page comes out the same wherever it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from detectors.base import Detector, DetectorSettings
+from detectors.registry import create_detector
+from detectors.strokes.registry import create_segmenter
+from pipeline.assemble import assemble, encode_page
+from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
+from pipeline.errors import SetupError
+from pipeline.formats import WriteSettings
+from pipeline.masks import polygon_mask, soft_mask
+from pipeline.stitching import stitch
+from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
+from pipeline.types import Array, Failure, PageRef, PageResult, PreparedPage, RestoredTile, TextRegion
+from remover.base import Remover, RemoverSettings
+from remover.registry import create_remover
+from workflows.config import RunSettings
+from workflows.stages import StageClock
+
+# One thread per task: processes share the cores, and results do not depend on how many there are.
+THREADS_PER_TASK = 1
+cv2.setNumThreads(THREADS_PER_TASK)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What opening a document told: its page count, and the SHA-256 of its bytes."""
+
+    page_count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedText:
+    """The remover's answer for one page: raw predictions, and the seconds they took."""
+
+    tiles: tuple[RestoredTile, ...]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PageTarget:
+    """The work file a finished page is written to, and what kind of file it is."""
+
+    path: str
+    kind: DocumentKind
+
+
+def inspect_source(path: str, settings: RunSettings) -> Inspection:
+    """Open a document, count its pages and fingerprint it. Raises InputError."""
+    info = inspect_document(path, _raster_settings(settings))
+    return Inspection(info.page_count, file_digest(path))
+
+
+def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
+    """Rasterize a page, find its text, decide which pixels are ink, and cut tiles around them."""
+    clock = StageClock(ref)
+    with clock.stage("rasterize"):
+        page = rasterize_page(ref, _raster_settings(settings))
+    with clock.stage("detect"):
+        regions = _detector(settings.detector, _detector_settings(settings)).detect(page.image, ref)
+    with clock.stage("strokes"):
+        inside = polygon_mask([region.polygon for region in regions], page.height, page.width)
+        ink = inside if settings.mask == "polygons" else create_segmenter("classical").segment(page.image, regions)
+        inkless = count_inkless(regions, ink)
+    with clock.stage("tile"):
+        remover = _remover(settings.remover, _remover_settings(settings))
+        boxes = plan_tiles(ink, remover.tile_side)
+        tiles = cut_tiles(
+            page.image, _maps(page.image, regions, ink, inside, remover) if boxes else PageMaps(ink, inside), boxes
+        )
+    return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless)
+
+
+def remove_text(prepared: PreparedPage, settings: RunSettings) -> RemovedText:
+    """Ask the remover what is behind the text. A page without text costs nothing."""
+    clock = StageClock(prepared.page.ref)
+    with clock.stage("remove"):
+        tiles = _remover(settings.remover, _remover_settings(settings)).remove(prepared.tiles)
+    return RemovedText(tiles, clock.seconds)
+
+
+def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSettings, target: PageTarget) -> PageResult:
+    """Stitch the prediction into the page and write it as a work file."""
+    page = prepared.page
+    clock = StageClock(page.ref)
+    with clock.stage("stitch"):
+        if prepared.tiles:
+            page = replace(page, image=stitch(page.image, prepared.text_mask, removed.tiles, TILE_MARGIN))
+    with clock.stage("write"):
+        encode_page(page, target.kind, _write_settings(settings), Path(target.path))
+    return PageResult(
+        page.ref,
+        region_count=len(prepared.regions),
+        changed_pixels=int(np.count_nonzero(prepared.text_mask)),
+        seconds=prepared.seconds | removed.seconds | clock.seconds,
+        residual_count=prepared.regions_without_ink,
+        path=target.path,
+    )
+
+
+def keep_original(ref: PageRef, settings: RunSettings, target: PageTarget, failure: Failure) -> PageResult:
+    """Write a page that failed as it came, text and all; asked for by ``--on-page-error keep-original`` only."""
+    clock = StageClock(ref)
+    with clock.stage("rasterize"):
+        page = rasterize_page(ref, _raster_settings(settings))
+    with clock.stage("write"):
+        encode_page(page, target.kind, _write_settings(settings), Path(target.path))
+    return PageResult(ref, seconds=clock.seconds, failure=failure, kept_original=True, path=target.path)
+
+
+def assemble_document(paths: Sequence[str], kind: DocumentKind, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Make the outputs of one document out of its pages' work files; the SHA-256 of each. Raises OutputError."""
+    groups = [paths] if len(outputs) == 1 else [[path] for path in paths]
+    for group, output in zip(groups, outputs, strict=True):
+        assemble([Path(path) for path in group], kind, Path(output))
+    return tuple(file_digest(output) for output in outputs)
+
+
+def file_digest(path: str) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_inkless(regions: Sequence[TextRegion], ink: Array) -> int:
+    """How many regions hold not one ink pixel: something was detected there, and nothing will be removed."""
+    height, width = ink.shape
+    count = 0
+    for region in regions:
+        low = np.floor(region.polygon.min(axis=0)).astype(int).clip(0)
+        high = np.ceil(region.polygon.max(axis=0)).astype(int) + 1
+        part = ink[low[1] : min(high[1], height), low[0] : min(high[0], width)]
+        count += not (part & polygon_mask([region.polygon - low], *part.shape)).any() if part.size else 0
+    return count
+
+
+def _maps(image: Array, regions: Sequence[TextRegion], ink: Array, inside: Array, remover: Remover) -> PageMaps:
+    """What the remover wants its tiles to carry."""
+    if remover.needs_structure:
+        raise SetupError(f"remover {remover.name} needs structure maps, which this build cannot make")
+    polygons = [region.polygon for region in regions]
+    return PageMaps(ink, inside, soft_mask(polygons, *ink.shape) if remover.needs_soft_mask else None)
+
+
+@lru_cache(maxsize=1)
+def _detector(name: str, settings: DetectorSettings) -> Detector:
+    return create_detector(name, settings)
+
+
+@lru_cache(maxsize=1)
+def _remover(name: str, settings: RemoverSettings) -> Remover:
+    return create_remover(name, settings)
+
+
+def _detector_settings(settings: RunSettings) -> DetectorSettings:
+    local = Path(settings.detector_model)
+    is_folder = local.is_dir()
+    return DetectorSettings(
+        model=local.name if is_folder else settings.detector_model,
+        model_dir=str(local) if is_folder else "",
+        engine=settings.detector_engine,
+        device=settings.device,
+        threads=THREADS_PER_TASK,
+        regions=str(settings.regions or ""),
+    )
+
+
+def _remover_settings(settings: RunSettings) -> RemoverSettings:
+    return RemoverSettings(weights=settings.weights, device=settings.device, threads=THREADS_PER_TASK)
+
+
+def _raster_settings(settings: RunSettings) -> RasterSettings:
+    return RasterSettings(
+        dpi=None if settings.dpi == "auto" else float(settings.dpi),
+        rasterizer=settings.rasterizer,
+        max_pixels=settings.max_pixels,
+        max_pages=settings.max_pages,
+        password=settings.password.get_secret_value() if settings.password else None,
+    )
+
+
+def _write_settings(settings: RunSettings) -> WriteSettings:
+    return WriteSettings(quality=settings.quality, lossless=settings.lossless)
