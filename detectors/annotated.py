@@ -27,7 +27,9 @@ from pipeline.errors import InputError
 from pipeline.geometry import clip_polygon, reading_order
 from pipeline.types import Array, PageRef, TextRegion
 
-Point = tuple[FiniteFloat, FiniteFloat]
+# far beyond any page, and float32 still holds it
+Coordinate = Annotated[FiniteFloat, Field(ge=-1e6, le=1e6)]
+Point = tuple[Coordinate, Coordinate]
 Polygon = Annotated[list[Point], Field(min_length=3)]
 
 
@@ -71,7 +73,7 @@ class _Word(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     poly: Polygon | None = None
-    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
@@ -113,7 +115,7 @@ class AnnotatedDetector:
 
     def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
         """See ``Detector.detect``. InputError when there is no valid side-car, or it does not list the page."""
-        path = self._side_car(Path(ref.document))
+        path = find_side_car(Path(ref.document), self._regions)
         page = self._read(path).get(ref.page_number)
         if page is None:
             raise InputError(
@@ -122,17 +124,6 @@ class AnnotatedDetector:
             )
         return _regions(page, image.shape[1], image.shape[0], path)
 
-    def _side_car(self, document: Path) -> Path:
-        if self._regions is not None and self._regions.is_file():
-            return self._regions
-        folder = self._regions or document.parent
-        tried = [folder / f"{document.name}.json", folder / f"{document.stem}.json"]
-        for path in tried:
-            if path.is_file():
-                return path
-        raise InputError(f"no text regions for {document}: there is neither {tried[0]} nor {tried[1]}",
-                         "write one of them, or name a file or folder with --regions")
-
     def _read(self, path: Path) -> dict[int, _Page]:
         """The pages of a side-car by number; the last file is remembered, for documents of many pages."""
         try:
@@ -140,10 +131,30 @@ class AnnotatedDetector:
             if self._last is None or self._last[:2] != (path, changed):
                 self._last = (path, changed, _parse(path.read_text("utf-8-sig"), path))
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}", "check that it is there and readable") from None
+            raise InputError(
+                f"{path} cannot be read: {error.strerror}", "check that it is there and readable"
+            ) from None
         except UnicodeDecodeError:
             raise InputError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
         return self._last[2]
+
+
+def find_side_car(document: Path, regions: Path | None) -> Path:
+    """The side-car of a document: ``regions`` itself if that is a file, else looked up in it or beside the document.
+
+    Raises InputError when there is none.
+    """
+    if regions is not None and regions.is_file():
+        return regions
+    folder = regions or document.parent
+    tried = [folder / f"{document.name}.json", folder / f"{document.stem}.json"]
+    for path in tried:
+        if path.is_file():
+            return path
+    raise InputError(
+        f"no text regions for {document}: there is neither {tried[0]} nor {tried[1]}",
+        "write one of them, or name a file or folder with --regions",
+    )
 
 
 def _parse(text: str, path: Path) -> dict[int, _Page]:
@@ -177,7 +188,7 @@ def _complaint(error: ValidationError, content: object) -> str:
 
 def _regions(page: _Page, width: int, height: int, path: Path) -> tuple[TextRegion, ...]:
     """A page's regions in the pixels of an image of ``width`` x ``height``."""
-    scale = np.float32((width / (page.width or width), height / (page.height or height)))
+    scale = np.array((width / (page.width or width), height / (page.height or height)), np.float32)
     found = []
     for index, region in enumerate(page.regions):
         polygon = clip_polygon(np.asarray(region.polygon, np.float32) * scale, width, height)

@@ -1,15 +1,24 @@
-"""Where a PaddleOCR model's files come from: the rapidocr wheel, a folder of the user's, or PaddleOCR's download."""
+"""PaddleOCR's detection model: where its files come from, and how it is loaded without noise or surprises.
+
+The shipped model's weights are in the rapidocr wheel, as ONNX; other models come from a folder of the user's, or
+PaddleOCR downloads them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
+import logging
+import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from detectors.base import SHIPPED_MODEL, DetectorSettings
 from pipeline.errors import SetupError
@@ -17,13 +26,42 @@ from pipeline.errors import SetupError
 _WEIGHTS = "PP-OCRv6_det_small.onnx"
 _WEIGHTS_SHA256 = "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
 _CONFIG = "pp-ocrv6-small-det.yml"
+_CUDA = "CUDAExecutionProvider"
+# pieces are cut to size before; PaddleOCR must not resize them
+_NO_LIMIT = 1 << 20
+
+
+def load_model(settings: DetectorSettings) -> Any:
+    """Return a ``paddleocr.TextDetection``. Raises SetupError when the model, its engine or its device is missing."""
+    if settings.engine == "paddle" and importlib.util.find_spec("paddle") is None:
+        raise SetupError(
+            "the detection engine paddle needs paddlepaddle, which is not installed",
+            "pip install 'restore-docs[paddle]', or use the engine onnxruntime",
+        )
+    on_cuda = _choose_cuda(settings)
+    with model_directory(settings) as folder, _quiet(downloading=folder is None):
+        create = _import_text_detection()
+        try:
+            return create(
+                model_name=settings.model,
+                model_dir=None if folder is None else str(folder),
+                device="gpu" if on_cuda else "cpu",
+                limit_side_len=_NO_LIMIT,
+                limit_type="max",
+                thresh=settings.thresh,
+                box_thresh=settings.box_thresh,
+                unclip_ratio=settings.unclip_ratio,
+                **_engine(settings),
+            )
+        except Exception as error:  # PaddleOCR raises bare Exception, and so do the engines
+            raise SetupError(f"PaddleOCR cannot load {settings.model}: {error}", _remedy(settings)) from error
 
 
 @contextmanager
 def model_directory(settings: DetectorSettings) -> Iterator[Path | None]:
     """Yield the folder to load ``settings.model`` from; None leaves it to PaddleOCR, which downloads what it lacks.
 
-    The shipped model's folder lives as long as the ``with`` block: the weights are in memory by then, so processes
+    The shipped model's folder lives as long as the ``with`` block: by then the weights are in memory, so processes
     share nothing and leave nothing behind. Raises SetupError when files are missing or are not what they should be.
     """
     if settings.model_dir:
@@ -41,15 +79,16 @@ def model_directory(settings: DetectorSettings) -> Iterator[Path | None]:
 
 def _shipped_weights() -> Path:
     """The ONNX file inside the installed rapidocr wheel, checked byte for byte."""
-    remedy = "reinstall it: pip install --force-reinstall 'rapidocr>=3.10,<4', or name a folder with model_dir"
-    # find_spec of a top-level package runs none of its code
+    remedy = "pip install --force-reinstall 'rapidocr>=3.10,<4', or name a folder that holds a model"
+    # finding a package, unlike importing it, runs none of its code
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or not spec.submodule_search_locations:
-        raise SetupError(f"the text detection weights {_WEIGHTS} come with the package rapidocr, which is missing", remedy)
+        raise SetupError(f"the detection weights {_WEIGHTS} come with the package rapidocr, which is missing", remedy)
     path = Path(spec.submodule_search_locations[0], "models", _WEIGHTS)
-    if not path.is_file():
-        raise SetupError(f"the installed rapidocr has no {path}", remedy)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SetupError(f"the detection weights {path} cannot be read: {error.strerror}", remedy) from error
     if digest != _WEIGHTS_SHA256:
         raise SetupError(f"{path} is damaged or another model: its SHA-256 is {digest}, not {_WEIGHTS_SHA256}", remedy)
     return path
@@ -57,14 +96,13 @@ def _shipped_weights() -> Path:
 
 def _checked_folder(folder: Path, settings: DetectorSettings) -> Path:
     """``folder``, when it holds what the engine needs."""
-    if not folder.is_dir():
-        raise SetupError(f"the detection model's folder {folder} does not exist", "check model_dir")
     wanted = ["inference.yml", "inference.onnx" if settings.engine == "onnxruntime" else "inference.pdiparams"]
     missing = [name for name in wanted if not (folder / name).is_file()]
     if missing:
+        fault = f"lacks {' and '.join(missing)}" if folder.is_dir() else "does not exist"
         raise SetupError(
-            f"the detection model's folder {folder} lacks {' and '.join(missing)}",
-            "name a folder of a PaddleOCR inference model for this engine, or leave model_dir empty",
+            f"the detection model's folder {folder} {fault}",
+            f"name the folder of a PaddleOCR inference model for {settings.engine}, or none to use the shipped one",
         )
     return folder
 
@@ -74,3 +112,77 @@ def _link_or_copy(source: Path, target: Path) -> None:
         target.symlink_to(source)
     except OSError:  # no links on this file system or for this user
         shutil.copyfile(source, target)
+
+
+def _choose_cuda(settings: DetectorSettings) -> bool:
+    """Whether to run on CUDA; "auto" does when onnxruntime was built for it and a driver is there."""
+    if settings.device == "cpu" or (settings.device == "auto" and settings.engine == "paddle"):
+        return False
+    if settings.engine == "paddle":
+        return True
+    import onnxruntime
+
+    built = _CUDA in onnxruntime.get_available_providers()
+    if settings.device == "cuda" and not built:
+        raise SetupError(
+            "the installed onnxruntime cannot use CUDA",
+            "put onnxruntime-gpu in the place of onnxruntime, or detect on the cpu",
+        )
+    return built and (settings.device == "cuda" or Path("/proc/driver/nvidia").exists())
+
+
+def _engine(settings: DetectorSettings) -> dict[str, Any]:
+    if settings.engine == "paddle":
+        return {"engine": "paddle", "cpu_threads": settings.threads}
+    # without the arena the memory of the largest piece goes back to the system; measured, it is no slower
+    session = {
+        "intra_op_num_threads": settings.threads,
+        "inter_op_num_threads": 1,
+        "enable_cpu_mem_arena": False,
+        "log_severity_level": 4,
+    }
+    return {"engine": "onnxruntime", "engine_config": session}
+
+
+def _remedy(settings: DetectorSettings) -> str:
+    if settings.model_dir:
+        return f"check that {settings.model_dir} holds {settings.model}: its inference.yml names the model"
+    if settings.model == SHIPPED_MODEL and settings.engine == "onnxruntime":
+        return "reinstall paddleocr, paddlex, onnxruntime and rapidocr"
+    return (
+        "it is not shipped, PaddleOCR downloads it at first use: check the name and this machine's network, "
+        f"or name a folder that holds it, or use {SHIPPED_MODEL} with the engine onnxruntime"
+    )
+
+
+def _import_text_detection() -> Any:
+    _give_paddlex_a_cache()
+    os.environ.setdefault("PADDLEOCR_DISABLE_AUTO_LOGGING_CONFIG", "1")  # read when paddleocr is imported
+    try:
+        from paddleocr import TextDetection
+    except ImportError as error:
+        raise SetupError(f"paddleocr cannot be imported: {error}", "pip install 'paddleocr>=3.7,<3.8'") from error
+    for name in ("paddlex", "paddleocr"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return TextDetection
+
+
+def _give_paddlex_a_cache() -> None:
+    """paddlex makes folders in the home directory when it is imported; a worker may have none it can write to."""
+    cache = Path(os.environ.get("PADDLE_PDX_CACHE_HOME") or Path("~/.paddlex").expanduser())
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        os.environ["PADDLE_PDX_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"paddlex-{os.getuid()}"))
+
+
+@contextmanager
+def _quiet(downloading: bool) -> Iterator[None]:
+    """Nothing of what PaddleOCR says while it loads reaches the terminal; what goes wrong it raises."""
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        if downloading:  # four download clients print and draw bars; the shipped model's path prints nothing
+            stack.enter_context(redirect_stdout(io.StringIO()))
+            stack.enter_context(redirect_stderr(io.StringIO()))
+        yield

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from detectors.base import Detector, DetectorSettings
-from pipeline.errors import UsageError
+from pipeline.errors import require_known
 
 
 def _paddleocr(settings: DetectorSettings) -> Detector:
@@ -32,11 +31,5 @@ def create_detector(name: str, settings: DetectorSettings) -> Detector:
 
     Raises UsageError for an unknown name, SetupError when what it needs is missing.
     """
-    try:
-        factory = DETECTORS[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, DETECTORS, n=1, cutoff=0.0)
-        known = ", ".join(sorted(DETECTORS))
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"there is no detector {name!r}", f"{hint}known: {known}") from None
-    return factory(settings)
+    require_known("detector", name, DETECTORS)
+    return DETECTORS[name](settings)

@@ -6,6 +6,9 @@ brings it back from a worker process.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class RestoreError(Exception):
     """Base of all foreseen failures.
@@ -24,6 +27,19 @@ class RestoreError(Exception):
 
 class UsageError(RestoreError):
     """The command line or the configuration asks for something that cannot be meant."""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """The known name that looks most like ``name``, for messages. ``known`` is not empty."""
+    return max(known, key=lambda other: difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio())
+
+
+def require_known(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raise UsageError, naming the nearest known name, unless ``name`` is one of ``known``."""
+    names = sorted(known)
+    if name not in names:
+        remedy = f"did you mean {nearest_name(name, names)!r}? there are: {', '.join(names)}"
+        raise UsageError(f"there is no {kind} {name!r}", remedy)
 
 
 class InputError(RestoreError):

@@ -79,8 +79,10 @@ def reading_order(regions: Sequence[TextRegion]) -> tuple[TextRegion, ...]:
 
     A region belongs to a line when its centre is within half the height of the line's first region.
     """
-    keyed = sorted(((*_extent(region), -region.score, region.polygon.tobytes(), region) for region in regions),
-                   key=lambda row: row[:-1])
+    keyed = sorted(
+        ((*_extent(region), -region.score, region.polygon.tobytes(), region) for region in regions),
+        key=lambda row: row[:-1],
+    )
     lines: list[list[tuple]] = []
     reach = -math.inf
     for row in keyed:

@@ -20,7 +20,7 @@ def stitch(image: Array, text_mask: Array, tiles: Sequence[RestoredTile], feathe
     (H, W, 3) uint8 array; outside the mask it equals ``image`` bit for bit, whatever the tiles hold.
     Raises ValueError when a masked pixel is covered by no tile: it would keep its text.
     """
-    height, width = text_mask.shape
+    height = text_mask.shape[0]
     result = image.copy()
     ordered = sorted(tiles, key=lambda tile: (tile.box.y0, tile.box.x0))
     ramps = {side: _ramp(side, feather) for tile in ordered for side in (tile.box.height, tile.box.width)}

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from pipeline.masks import whole_pixels
 
-P = dict(s=0.45, cw=1.5, sW=2.5, sN=1.5, hat=0.6, tmin=16, k=6.0, wk=3.0, wmin=6, weak_px=2, rl=2.5, rv=1.4)
+P = dict(clear=0.65, s=0.45, cw=1.5, sW=2.5, sN=1.5, hat=0.6, tmin=16, k=6.0, wk=3.0, wmin=6, weak_px=2, rl=2.5, rv=1.4)
 
 def stroke_mask(image, polygons):
     H, W = image.shape[:2]
@@ -47,11 +47,12 @@ def _background(crop, region, pts, h):
         d = cv2.absdiff(crop, B)
         d = np.maximum(np.maximum(d[..., 0], d[..., 1]), d[..., 2])
         cost = cv2.blur((where * (d > 24)).astype(np.float32), k, borderType=cv2.BORDER_CONSTANT)
-        if best is None: best, out = cost, d
+        neg = crop.sum(2, dtype=np.int32) < B.sum(2, dtype=np.int32)
+        if best is None: best, out, sgn = cost, d, neg
         else:
             better = cost < best * 0.9 - 0.01
-            out = np.where(better, d, out); best = np.where(better, cost, best)
-    return out
+            out = np.where(better, d, out); best = np.where(better, cost, best); sgn = np.where(better, neg, sgn)
+    return out, sgn
 
 def _wide_fill(crop, h):
     s = int(P['s'] * h) | 1
@@ -69,7 +70,7 @@ def _wide_fill(crop, h):
 def _window(crop, pts, h):
     hh, ww = crop.shape[:2]
     region = np.zeros((hh, ww), np.uint8); cv2.fillPoly(region, [pts], 1)
-    d = _background(crop, region, pts, h)
+    d, dark = _background(crop, region, pts, h)
     paper = d[(region > 0) & (d < 40)]
     sigma0 = np.median(paper) / 0.67 if paper.size else 0
     far = cv2.dilate((d > max(16, 3 * sigma0)).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
@@ -83,12 +84,18 @@ def _window(crop, pts, h):
     g = int(round(0.2 * h)) + 1
     near = cv2.dilate(region, np.ones((2 * g + 1, 2 * g + 1), np.uint8))
     cut = strong & (1 - keep)
-    n, lab, stats, _ = cv2.connectedComponentsWithStats(cut, connectivity=8)
-    tot = stats[:, 4].astype(float)
-    ins = np.bincount(lab.ravel(), weights=region.ravel(), minlength=n)
-    ok = ins / tot > 0.5
-    ok[0] = False
-    ink = ok[lab] & (near > 0)
+    ink = np.zeros((hh, ww), bool)
+    w = (d * cut * region).astype(np.float32)
+    k = (int(4 * h) | 1,) * 2
+    vd = cv2.blur(w * dark, k); va = cv2.blur(w, k)
+    for side, vote in ((dark, vd), (~dark, va - vd)):
+        c = cut * side
+        n, lab, stats, _ = cv2.connectedComponentsWithStats(c.astype(np.uint8), connectivity=8)
+        tot = stats[:, 4].astype(float)
+        ins = np.bincount(lab.ravel(), weights=region.ravel(), minlength=n)
+        ok = ins / tot > 0.5
+        ok[0] = False
+        ink |= ok[lab] & (near > 0) & (vote > 0.25 * va)
     Tl = max(P['wk'] * sigma, P['wmin'])
     weak = (d > Tl) & (hat > Tl * 0.5) & (keep == 0)
     for _ in range(P['weak_px']):
@@ -97,20 +104,35 @@ def _window(crop, pts, h):
 
 def _rules(d, T, h):
     keep = np.zeros(d.shape, np.uint8)
-    strong = (d > T).astype(np.uint8)
-    for axis, length in ((1, P['rl'] * h), (0, P['rv'] * h)):
+    for turn, length in ((False, P['rl'] * h), (True, P['rv'] * h)):
+        m = d.T if turn else d
         L = int(max(length, 12))
-        if L >= d.shape[axis]: continue
-        one = (3, 1) if axis == 1 else (1, 3)
-        k = (1, L) if axis == 1 else (L, 1)
-        grey = cv2.morphologyEx(cv2.dilate(d, np.ones(one, np.uint8)), cv2.MORPH_OPEN, np.ones(k, np.uint8))
-        run = ((grey > T) & (d > T) & (grey > 0.5 * d)).astype(np.uint8)
-        k2 = max(3, int(0.6 * h))
-        core = cv2.morphologyEx(strong, cv2.MORPH_OPEN, np.ones((1, k2) if axis == 1 else (k2, 1), np.uint8))
-        run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, np.ones((1, k2) if axis == 1 else (k2, 1), np.uint8)) & core
-        n, lab, st, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
-        ext = st[:, 2] if axis == 1 else st[:, 3]
-        t = st[:, 4] / np.maximum(ext, 1)
-        ok = (t <= max(0.25 * h, 3)) & (ext >= L * 0.9); ok[0] = False
-        keep |= ok[lab].astype(np.uint8)
+        if L >= m.shape[1]: continue
+        r = _rows(np.ascontiguousarray(m), T, h, L)
+        if r is not None: keep |= r.T if turn else r
     return keep
+
+def _rows(d, T, h, L):
+    grey = cv2.morphologyEx(cv2.dilate(d, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, L), np.uint8))
+    run = ((grey > T) & (d > T) & (grey > 0.5 * d)).astype(np.uint8)
+    if not run.any(): return None
+    k2 = max(3, int(0.6 * h))
+    core = cv2.morphologyEx((d > T).astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, k2), np.uint8))
+    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, np.ones((1, k2), np.uint8)) & core
+    n, lab, st, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
+    t = st[:, 4] / np.maximum(st[:, 2], 1)
+    ok = (t <= max(0.25 * h, 3)) & (st[:, 2] >= L * 0.9); ok[0] = False
+    out = np.zeros(d.shape, np.uint8)
+    for c in np.flatnonzero(ok):
+        x, y, w, hh, area = st[c]
+        m = lab[y:y + hh, x:x + w] == c
+        top = y + m.argmax(0); bot = y + hh - 1 - m[::-1].argmax(0)
+        col = np.arange(x, x + w); has = m.any(0)
+        top, bot, col = top[has], bot[has], col[has]
+        level = np.median(d[lab == c]) if False else np.median(d[y:y+hh, x:x+w][m])
+        H = d.shape[0]
+        gs = range(2, 3 + max(2, int(round(0.1 * h))))
+        up = np.min([d[np.maximum(top - g, 0), col] for g in gs], 0) < 0.5 * level
+        dn = np.min([d[np.minimum(bot + g, H - 1), col] for g in gs], 0) < 0.5 * level
+        if min(up.mean(), dn.mean()) >= P['clear']: out[y:y+hh, x:x+w][m] = 1
+    return out

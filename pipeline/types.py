@@ -8,14 +8,14 @@ Arrays received are read-only by agreement.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
 Array = np.ndarray
 
 
-class Colour(str, Enum):
+class Colour(StrEnum):
     """What a page is made of, so that it can be written as what it was."""
 
     BILEVEL = "bilevel"
@@ -23,7 +23,7 @@ class Colour(str, Enum):
     RGB = "rgb"
 
 
-class PageStatus(str, Enum):
+class PageStatus(StrEnum):
     """What became of a page; UNCHANGED means that no text was found on it."""
 
     RESTORED = "RESTORED"
@@ -33,7 +33,7 @@ class PageStatus(str, Enum):
     FAILED = "FAILED"
 
 
-class DocumentStatus(str, Enum):
+class DocumentStatus(StrEnum):
     """What became of an input; SKIPPED is an input that is no document."""
 
     RESTORED = "RESTORED"
@@ -59,10 +59,12 @@ class Box:
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return self.y1 - self.y0
 
     @property
@@ -123,10 +125,12 @@ class Page:
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return int(self.image.shape[0])
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return int(self.image.shape[1])
 
 

@@ -28,8 +28,8 @@ class Remover(Protocol):
     """Predicts the background behind the text of tiles.
 
     ``name`` is its name in the registry, ``tile_side`` the side S of the square tiles it takes,
-    ``needs_structure`` and ``needs_soft_mask`` whether tiles must carry those maps. A remover is made once per worker process;
-    a tile's prediction depends on that tile alone.
+    ``needs_structure`` and ``needs_soft_mask`` whether tiles must carry those maps. A remover is made once per worker
+    process; a tile's prediction depends on that tile alone.
     """
 
     name: str

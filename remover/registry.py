@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
-from pipeline.errors import UsageError
+from pipeline.errors import require_known
 from remover.base import Remover, RemoverSettings
 
 
@@ -26,9 +25,5 @@ def create_remover(name: str, settings: RemoverSettings) -> Remover:
 
     Raises UsageError for a name that is not registered; SetupError comes from a remover whose weights or device fail.
     """
-    if name not in REMOVERS:
-        near = difflib.get_close_matches(name, REMOVERS, n=1, cutoff=0.0)[0]
-        raise UsageError(
-            f"there is no remover {name!r}", f"did you mean {near!r}? there are: {', '.join(sorted(REMOVERS))}"
-        )
+    require_known("remover", name, REMOVERS)
     return REMOVERS[name](settings)

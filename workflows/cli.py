@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -22,16 +23,16 @@ log = logging.getLogger("restore_docs")
 class DefaultRunGroup(TyperGroup):
     """``restore-docs a.pdf --out DIR`` means ``restore-docs run a.pdf --out DIR``; ``--help`` shows both levels."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put ``run`` in front unless a command, or an option of the program itself, comes first."""
         if args and args[0] not in self.commands and args[0] not in ("--help", "--version"):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help of ``run``, under the program's own name, and then the list of commands."""
         run = self.commands["run"]
-        run.format_help(click.Context(run, info_name=ctx.info_name), formatter)
+        run.format_help(type(ctx)(run, info_name=ctx.info_name), formatter)
         super().format_help(ctx, formatter)
 
 
@@ -54,6 +55,26 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _exits(command: Callable[..., int]) -> Callable[..., None]:
+    """Make a function that returns an exit code a command: foreseen errors become one line on stderr and a code."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        from workflows.exit_codes import ExitCode, code_for_error
+
+        try:
+            code = command(*arguments, **options)
+        except RestoreError as error:
+            print(f"restore-docs: {error}", file=sys.stderr)
+            code = code_for_error(error)
+        except KeyboardInterrupt:
+            print("restore-docs: interrupted", file=sys.stderr)
+            code = ExitCode.INTERRUPTED
+        raise typer.Exit(int(code))
+
+    return wrapped
+
+
 @app.callback()
 def program(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
@@ -69,14 +90,14 @@ def _run(
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     **options: Any,
-) -> None:
+) -> int:
     """Take the text off documents and leave the pages: INPUT... to cleaned documents in DIR."""
     from workflows.run_command import run_command
 
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(given, config)
-    raise typer.Exit(run_command(inputs, out, settings, json=json, quiet=quiet))
+    return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 
 def _settings_parameters() -> list[inspect.Parameter]:
@@ -117,18 +138,19 @@ def _with_settings(function: Any) -> Any:
     return function
 
 
-app.command("run")(_with_settings(_run))
+app.command("run")(_with_settings(_exits(_run)))
 
 
 @app.command()
+@_exits
 def doctor(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder to try writing to.")] = Path(),
-) -> None:
+) -> int:
     """Check that everything a run needs is there; exit code 4 if something is missing."""
     from workflows.doctor import doctor_command
 
     start_logging(0, False)
-    raise typer.Exit(doctor_command(out))
+    return doctor_command(out)
 
 
 def start_logging(verbose: int, quiet: bool) -> None:
@@ -151,22 +173,8 @@ def start_logging(verbose: int, quiet: bool) -> None:
 
 
 def main() -> None:
-    """The console script: run, and turn whatever comes into one line and an exit code."""
-    from workflows.exit_codes import ExitCode, code_for_error
-
+    """The console script."""
     # Fixed before numpy loads: each task works on one thread, whatever the machine offers.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    try:
-        sys.exit(app(standalone_mode=False))
-    except RestoreError as error:
-        print(f"restore-docs: {error}", file=sys.stderr)
-        sys.exit(code_for_error(error))
-    except click.exceptions.Abort:
-        sys.exit(ExitCode.INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        print("restore-docs: interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+    app()

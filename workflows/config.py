@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, nearest_name
 
 
 def _option(default: Any, text: str, panel: str, metavar: str = "", **limits: Any) -> Any:
@@ -188,7 +187,9 @@ def load_settings(options: dict[str, Any], config: Path | None) -> RunSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        told = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        # A field of several types gives an error per type: all of them say what would have been right.
+        same = [e["msg"] for e in error.errors() if e["loc"][:1] == first["loc"][:1]]
+        told = " or ".join(m.removeprefix("Value error, ").removeprefix("Input ") for m in same)
         label = where.get(name, "") + (name.replace("_", "-") if where.get(name) == "--" else name)
         raise UsageError(f"{label}: {told}" if name else told, _given(first)) from None
 
@@ -207,6 +208,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
     keys = {key.replace("-", "_"): value for key, value in table.items()}
     for key in keys:
         if key not in RunSettings.model_fields:
-            near = difflib.get_close_matches(key, RunSettings.model_fields, n=1, cutoff=0.0)
-            raise UsageError(f"{path}: unknown key {key!r}", f"the nearest known key is {near[0]!r}")
+            near = nearest_name(key, RunSettings.model_fields)
+            raise UsageError(f"{path}: unknown key {key!r}", f"the nearest known key is {near!r}")
     return keys

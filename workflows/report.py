@@ -92,12 +92,16 @@ def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path)
     told = totals(documents, seconds)
     done = told["pages"]["total"]
     rate = f", {done / seconds:.2f} pages/s" if done and seconds else ""
-    parts = [f"{told['documents']['total']} documents: {_in_words(told['documents'])}"]
+    parts = [f"{_some(told['documents']['total'], 'document')}: {_in_words(told['documents'])}"]
     if done:
-        parts.append(f"{done} pages: {_in_words(told['pages'])}")
+        parts.append(f"{_some(done, 'page')}: {_in_words(told['pages'])}")
     if told["reused_documents"]:
-        parts.append(f"{told['reused_documents']} were done already")
+        parts.append(f"{_some(told['reused_documents'], 'document')} done already")
     return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {out / 'report.json'}"
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _in_words(counts: dict[str, int]) -> str:

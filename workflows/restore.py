@@ -45,9 +45,11 @@ class _Job:
 
     @property
     def source(self) -> str:
+        """The input as given."""
         return self.document.source.given
 
     def page_target(self, index: int) -> tasks.PageTarget:
+        """The work file of one page."""
         kind = self.document.kind
         return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind)
 
@@ -82,8 +84,7 @@ class Run:
                 self._fill(waiting)
                 if not self._in_flight:
                     break
-                for future in cluster.wait(self._in_flight):
-                    self._in_flight.pop(future)(future)
+                self._drain(cluster.wait(self._in_flight))
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
 
@@ -111,6 +112,13 @@ class Run:
                 self._in_flight[future] = lambda done, job=job: self._inspected(job, done)  # type: ignore[misc]
             else:
                 break
+
+    def _drain(self, done: Sequence[Any]) -> None:
+        """Handle what is done, and what that brings to its end at once, before anything new is started."""
+        while done:
+            for future in done:
+                self._in_flight.pop(future)(future)
+            done = [future for future in self._in_flight if future.done()]
 
     def _start_page(self) -> None:
         job, indices = self._pages[0]
@@ -197,12 +205,19 @@ class Run:
         if failed:
             self._finish(job, DocumentResult(job.source, (), self._in_order(job), _document_failure(job, failed)))
             return
+        self._claim(job)
         outputs = [str(self._out / target) for target in job.document.targets(job.indices)]
         paths = [page.path for page in self._in_order(job)]
         future = self._cluster.submit(
             str(job.document.target), tasks.assemble_document, paths, job.document.kind, outputs
         )
         self._in_flight[future] = lambda done: self._assembled(job, outputs, done)
+
+    def _claim(self, job: _Job) -> None:
+        """Record the outputs as ours before they are written: a run that dies in between must not disown them."""
+        before = self._manifest.find(str(job.document.target))
+        names = {str(name) for name in job.document.targets(job.indices)} | set(before.outputs if before else ())
+        self._manifest.store(str(job.document.target), Record("", "", dict.fromkeys(names, ""), ()))
 
     def _assembled(self, job: _Job, outputs: Sequence[str], future: Any) -> None:
         value, error = self._outcome(future)
@@ -211,11 +226,11 @@ class Run:
             self._finish(job, DocumentResult(job.source, (), pages, failure_from(error, "assemble")))
             return
         target = str(job.document.target)
-        names = [str(target) for target in job.document.targets(job.indices)]
-        before = self._manifest.find(target)
+        names = [str(name) for name in job.document.targets(job.indices)]
+        claimed = self._manifest.find(target)
         record = Record(job.input_digest, self._settings_digest, dict(zip(names, value, strict=True)), pages)
         self._manifest.store(target, record)
-        for stale in set(before.outputs if before else ()) - set(names):
+        for stale in set(claimed.outputs if claimed else ()) - set(names):
             (self._out / stale).unlink(missing_ok=True)
         self._finish(job, DocumentResult(job.source, tuple(outputs), pages))
 

@@ -14,8 +14,10 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import OutputError, RestoreError
+from detectors.registry import DETECTORS
+from pipeline.errors import OutputError, RestoreError, SetupError, UsageError, require_known
 from pipeline.types import DocumentResult, Failure
+from remover.registry import REMOVERS
 from workflows.cluster import decide_jobs, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
@@ -35,6 +37,7 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
+    _refuse_unknown(settings)
     sources = find_sources(words)
     documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless)
     refuse_unsafe_output(words, documents, out)
@@ -51,6 +54,16 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     if not json and not quiet:
         print(closing_line(results, seconds, out))
     return code_for_documents(results) if code is None else code
+
+
+def _refuse_unknown(settings: RunSettings) -> None:
+    """Raise before any work when the settings name something that is not there."""
+    require_known("detector", settings.detector, DETECTORS)
+    require_known("remover", settings.remover, REMOVERS)
+    if settings.weights is not None and not settings.weights.is_file():
+        raise SetupError(f"there are no weights at {settings.weights}", "check --weights")
+    if settings.regions is not None and not settings.regions.exists():
+        raise UsageError(f"there are no regions at {settings.regions}", "check --regions")
 
 
 def _attempt(run: Run, settings: RunSettings, observer: Observer) -> tuple[Failure | None, ExitCode | None]:

@@ -26,6 +26,7 @@ class StageClock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside, and put this stage's name on what goes wrong there."""
         started = time.perf_counter()
         try:
             yield

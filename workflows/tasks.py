@@ -20,7 +20,7 @@ from detectors.registry import create_detector
 from detectors.strokes.registry import create_segmenter
 from pipeline.assemble import assemble, encode_page
 from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
-from pipeline.errors import SetupError
+from pipeline.errors import OutputError, SetupError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.stitching import stitch
@@ -38,7 +38,7 @@ cv2.setNumThreads(THREADS_PER_TASK)
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What opening a document told: its page count, and the SHA-256 of its bytes."""
+    """What opening a document told: its page count, and the SHA-256 of all bytes it is made of."""
 
     page_count: int
     digest: str
@@ -63,7 +63,12 @@ class PageTarget:
 def inspect_source(path: str, settings: RunSettings) -> Inspection:
     """Open a document, count its pages and fingerprint it. Raises InputError."""
     info = inspect_document(path, _raster_settings(settings))
-    return Inspection(info.page_count, file_digest(path))
+    digest = file_digest(path)
+    if settings.detector == "annotated":  # what it says about the document is part of the input
+        from detectors.annotated import find_side_car
+
+        digest += file_digest(str(find_side_car(Path(path), settings.regions)))
+    return Inspection(info.page_count, digest)
 
 
 def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
@@ -127,8 +132,16 @@ def assemble_document(paths: Sequence[str], kind: DocumentKind, outputs: Sequenc
     """Make the outputs of one document out of its pages' work files; the SHA-256 of each. Raises OutputError."""
     groups = [paths] if len(outputs) == 1 else [[path] for path in paths]
     for group, output in zip(groups, outputs, strict=True):
+        _make_folder(Path(output).parent)
         assemble([Path(path) for path in group], kind, Path(output))
     return tuple(file_digest(output) for output in outputs)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}", "check space and permissions") from None
 
 
 def file_digest(path: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
 from detectors.strokes.base import StrokeSegmenter
-from pipeline.errors import UsageError
+from pipeline.errors import require_known
 
 
 def _classical(**settings: Any) -> StrokeSegmenter:
@@ -26,9 +25,5 @@ def create_segmenter(name: str, **settings: Any) -> StrokeSegmenter:
 
     Raises UsageError for a name that is not registered.
     """
-    if name not in SEGMENTERS:
-        near = difflib.get_close_matches(name, SEGMENTERS, n=1, cutoff=0.0)[0]
-        raise UsageError(
-            f"there is no stroke segmenter {name!r}", f"did you mean {near!r}? there are: {', '.join(sorted(SEGMENTERS))}"
-        )
+    require_known("stroke segmenter", name, SEGMENTERS)
     return SEGMENTERS[name](**settings)

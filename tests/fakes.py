@@ -1,0 +1,98 @@
+"""Named fakes for failure injection: each breaks one thing, in one way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from detectors.base import DetectorSettings
+from pipeline.errors import SetupError
+from pipeline.types import Array, PageRef, RestoredTile, TextRegion, Tile
+from remover.base import RemoverSettings
+
+
+class BlindDetector:
+    """Finds nothing, ever."""
+
+    name = "blind"
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        del settings
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        return ()
+
+
+class RaisingDetector(BlindDetector):
+    """Breaks on page 2 of any document, as a bug would."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            raise ZeroDivisionError("the second page is not to my taste")
+        return ()
+
+
+class HungryDetector(BlindDetector):
+    """Runs out of memory."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        raise MemoryError
+
+
+class UnequippedDetector(BlindDetector):
+    """Misses its weights."""
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        raise SetupError("the weights of the unequipped detector are missing", "install them")
+
+
+class InterruptedDetector(BlindDetector):
+    """Somebody presses Ctrl-C while it looks at page 2."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            raise KeyboardInterrupt
+        return ()
+
+
+class PhantomDetector(BlindDetector):
+    """Sees text on blank paper: a region in which there is no ink."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        return (TextRegion(np.float32([[150, 150], [190, 150], [190, 170], [150, 170]])),)
+
+
+class KillingDetector(BlindDetector):
+    """Takes its whole worker process down on page 2."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            os._exit(1)
+        return ()
+
+
+class NoiseRemover:
+    """Predicts noise everywhere: only what is composited under the mask may show it."""
+
+    name = "noise"
+    tile_side = 512
+    needs_structure = False
+    needs_soft_mask = False
+
+    def __init__(self, settings: RemoverSettings) -> None:
+        del settings
+
+    def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
+        rng = np.random.default_rng(0)
+        return tuple(RestoredTile(t.box, rng.integers(0, 256, t.image.shape, dtype=np.uint8)) for t in tiles)
+
+
+class LosingRemover(NoiseRemover):
+    """Gives back one tile too few."""
+
+    name = "losing"
+
+    def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
+        return super().remove(tiles)[:-1]

@@ -1,0 +1,139 @@
+"""The same functions on a real Dask cluster: same bytes, bounded window, and failures that stay where they belong."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Outcome, draw_page
+
+from workflows.cluster import SerialCluster, decide_jobs, open_cluster
+from workflows.config import RunSettings
+from workflows.inputs import find_sources, plan_outputs
+from workflows.manifest import Manifest
+from workflows.progress import LogLines
+from workflows.restore import WINDOW_PER_SLOT, Run
+
+Program = Callable[..., Outcome]
+TESTS = Path(__file__).parent
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [p for p in folder.iterdir() if p.is_file() and p.name != "report.json"]
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    kinds = (("a.png", 1), ("b.pdf", 3), ("c.jpg", 1), ("d.tiff", 2))
+    return [draw_page(folder / name, pages=pages) for name, pages in kinds]
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """A real scheduler with one worker, in processes of their own, as an operator would start them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    commands = [
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--no-show"],
+        [*dask, "worker", address, "--nworkers", "1", "--nthreads", "1", "--no-dashboard"],
+    ]
+    running = [subprocess.Popen(command, **quiet) for command in commands]  # type: ignore[call-overload]
+    try:
+        yield address
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.wait(20)
+
+
+def test_serial_and_two_workers_write_the_same_bytes(
+    sources: list[Path], tmp_path: Path, restore_docs: Program
+) -> None:
+    common = ("--detector", "annotated")
+    one = restore_docs(*sources, "--out", tmp_path / "one", "--jobs", "1", *common)
+    two = restore_docs(*sources, "--out", tmp_path / "two", "--jobs", "2", *common)
+    assert (one.code, two.code) == (0, 0)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two") and len(digests(tmp_path / "one")) == 4
+    plain = [{k: v for k, v in d.items() if k in ("source", "status")} for d in one.report["documents"]]
+    assert plain == [{k: v for k, v in d.items() if k in ("source", "status")} for d in two.report["documents"]]
+
+
+def test_an_existing_scheduler_is_used(
+    sources: list[Path], tmp_path: Path, scheduler: str, restore_docs: Program
+) -> None:
+    done = restore_docs(*sources, "--out", tmp_path / "out", "--detector", "annotated", "--scheduler", scheduler)
+    assert done.code == 0 and len(digests(tmp_path / "out")) == 4
+
+
+def test_a_scheduler_that_does_not_answer_ends_the_run_with_its_own_code(
+    sources: list[Path], tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.cluster.WORKER_START_SECONDS", 1)
+    done = restore_docs(*sources, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    assert done.code == 7 and "no Dask scheduler answers" in done.stderr
+    assert [d["status"] for d in done.report["documents"]] == ["FAILED"] * 4
+
+
+def test_a_page_that_kills_its_worker_is_that_documents_failure_alone(tmp_path: Path) -> None:
+    bad, good = draw_page(tmp_path / "bad.pdf", pages=3), draw_page(tmp_path / "good.png")
+    # in a process of its own, where the fake can be registered for the workers to import
+    program = (
+        "import fakes, detectors.registry as r\n"
+        "if __name__ == '__main__':\n"
+        "    import sys; from workflows.cli import app\n"
+        "    r.DETECTORS['killing'] = fakes.KillingDetector\n"
+        "    app(sys.argv[1:])\n"
+        "else:\n"
+        "    r.DETECTORS['killing'] = fakes.KillingDetector\n"
+    )
+    script = tmp_path / "with_fake.py"
+    script.write_text(program)
+    words = [str(bad), str(good), "--out", str(tmp_path / "out"), "--detector", "killing", "--jobs", "2"]
+    path = f"{TESTS}:{TESTS.parent}"
+    done = subprocess.run(
+        [sys.executable, str(script), *words], capture_output=True, text=True, timeout=120,
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 6, done.stderr
+    assert "1 unchanged, 1 failed" in done.stdout and "page 2" in done.stderr
+    assert list(digests(tmp_path / "out")) == ["good.png"]
+
+
+def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:
+    source = draw_page(tmp_path / "a.pdf", pages=40)
+    out = tmp_path / "out"
+    (out / ".restore-docs").mkdir(parents=True)
+    documents = plan_outputs(find_sources([str(source)]), out, format="same", lossless=False)
+
+    class Watching(SerialCluster):
+        slots = 3
+        most = 0
+
+        def wait(self, futures):  # type: ignore[no-untyped-def]
+            self.most = max(self.most, len(futures))
+            return super().wait(futures)
+
+    cluster = Watching()
+    with Manifest(out / ".restore-docs" / "manifest.sqlite") as manifest:
+        run = Run(documents, RunSettings(detector="annotated"), out, manifest)
+        run(cluster, LogLines())
+    assert run.results[str(source)].status.value == "RESTORED"
+    assert 1 < cluster.most <= WINDOW_PER_SLOT * cluster.slots
+
+
+def test_jobs_follow_the_machine_unless_told() -> None:
+    assert decide_jobs(5) == 5
+    assert 1 <= decide_jobs("auto")
+    assert isinstance(open_cluster(1, None), SerialCluster)
