@@ -71,6 +71,9 @@ def assemble(paths: Sequence[Path], kind: DocumentKind, output: Path) -> None:
         write = _merge_pdf
     elif kind is DocumentKind.TIFF:
         write = tiff.join
+    for path in paths:
+        if not path.is_file():
+            raise OutputError(f"{output} cannot be put together: its work file {path} is gone", "run it again")
     with _replacing(output) as file:
         write(paths, file)
 

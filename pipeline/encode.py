@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline.errors import StageError, UsageError
 from pipeline.formats import DocumentKind, WriteSettings
 from pipeline.tiff import jpeg_tiff
-from pipeline.types import Colour, Page
+from pipeline.types import Array, Colour, Page
 
 DEFAULT_QUALITY = 85
 
@@ -25,6 +25,9 @@ _FLAT_SHARE = 0.6
 through a scanner or a JPEG stays below .5, drawn pages are above .9."""
 
 _PALETTE_SAMPLE = 1 << 18
+
+# img2pdf opens what was just encoded; the page was small enough to be read
+Image.MAX_IMAGE_PIXELS = None
 
 
 def encode(page: Page, kind: DocumentKind, settings: WriteSettings) -> bytes:
@@ -103,18 +106,26 @@ def _png(page: Page) -> bytes:
 
 
 def _with_palette(picture: Image.Image) -> Image.Image:
-    """A page with at most 256 colours with a palette, which loses nothing and is a third of the size."""
-    if picture.mode != "RGB":
+    """A page of few colours with a palette: nothing is lost, and it takes a third of the room."""
+    if picture.mode == "1":
         return picture
-    pixels = np.asarray(picture).reshape(-1, 3)
-    packed = (pixels[:, 0].astype(np.uint32) << 16) | (pixels[:, 1].astype(np.uint32) << 8) | pixels[:, 2]
-    if len(np.unique(packed[:: max(1, len(packed) // _PALETTE_SAMPLE)])) > 256:
+    pixels = np.asarray(picture)
+    packed: Array = pixels
+    if picture.mode == "RGB":
+        packed = (pixels[..., 0].astype(np.uint32) << 16) | (pixels[..., 1].astype(np.uint32) << 8) | pixels[..., 2]
+    # greys gain only by fewer bits to a pixel
+    most = 16 if picture.mode == "L" else 256
+    if len(np.unique(packed.reshape(-1)[:: max(1, packed.size // _PALETTE_SAMPLE)])) > most:
         return picture
-    colours, index = np.unique(packed, return_inverse=True)
-    if len(colours) > 256:
+    table = np.zeros(1 << 24, np.uint8)
+    table[packed] = 1
+    colours = np.flatnonzero(table)
+    if len(colours) > most:
         return picture
-    indexed = Image.fromarray(index.reshape(picture.height, picture.width).astype(np.uint8), "P")
-    indexed.putpalette(np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], 1).astype(np.uint8).tobytes())
+    table[colours] = np.arange(len(colours))
+    indexed = Image.fromarray(table[packed])
+    parts = [colours, colours, colours] if picture.mode == "L" else [colours >> 16, (colours >> 8) & 255, colours & 255]
+    indexed.putpalette(np.stack(parts, axis=1).astype(np.uint8).tobytes())
     return indexed
 
 

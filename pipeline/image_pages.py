@@ -57,18 +57,26 @@ def rasterize_frame(ref: PageRef, kind: DocumentKind, settings: RasterSettings) 
     Raises:
         InputError: the file is damaged. StageError: this frame of several is damaged, or too large.
     """
+    try:
+        return _frame(ref, kind, settings)
+    except InputError as error:
+        if kind is not DocumentKind.TIFF:
+            raise
+        what = f"page {ref.page_number} of {error.what}"
+        raise StageError(what, error.remedy, "rasterize", ref.page_number) from error
+
+
+def _frame(ref: PageRef, kind: DocumentKind, settings: RasterSettings) -> Page:
     with _opened(ref.document, kind) as image:
-        try:
-            image.seek(ref.page_index)
-        except EOFError as error:
-            raise InputError(f"{ref.document} has no page {ref.page_number}") from error
+        image.seek(ref.page_index)
         _refuse_large(image, ref.document, settings.max_pixels)
-        swapped = _orientation(image) >= 5
-        dpi_x, dpi_y = _resolution(image, swapped)
+        # the order matters: looking for the orientation of a PNG loads it, which forgets how it was stored
         one_bit = _is_one_bit(image)
-        jpeg = tables_of(image) if kind is DocumentKind.JPEG else None
+        jpeg = tables_of(image)
+        swapped = _orientation(image) >= 5
+        dpi = _resolution(image, swapped)
         pixels = _upright_pixels(image, ref.document)
-    return _page(ref, pixels, (dpi_x, dpi_y), one_bit, turned(jpeg) if jpeg is not None and swapped else jpeg)
+    return _page(ref, pixels, dpi, one_bit, turned(jpeg) if jpeg is not None and swapped else jpeg)
 
 
 def _page(ref: PageRef, pixels: Array, dpi: tuple[float, float], one_bit: bool, jpeg: JpegTables | None) -> Page:
@@ -93,7 +101,8 @@ def _opened(path: str, kind: DocumentKind) -> Iterator[Image.Image]:
     except RestoreError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} is damaged: no {kind.name} image can be read from it", _REMEDY_DAMAGED) from error
+        what = f"{path} is damaged, or of a sort that is not supported: no {kind.name} image can be read from it"
+        raise InputError(what, "save it anew as 8-bit RGB, or scan it again") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"{path} is damaged: {error}", _REMEDY_DAMAGED) from error
 
@@ -182,7 +191,3 @@ def _to_srgb(image: Image.Image, profile: bytes, path: str) -> Image.Image:
         logger.warning("%s: its colour profile cannot be used and is ignored: %s", path, error)
         return image
     return image if converted is None else converted
-
-
-def _frame_failed(ref: PageRef, what: str) -> StageError:
-    return StageError(f"page {ref.page_number} of {ref.document} {what}", _REMEDY_DAMAGED, "rasterize", ref.page_number)

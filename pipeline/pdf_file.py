@@ -83,8 +83,6 @@ def _open(path: str, password: str | None) -> Any:
     except BaseException:
         document.close()
         raise
-    for line in complaints():
-        logger.warning("%s: %s", path, line)
     return document
 
 
@@ -93,16 +91,37 @@ def _check(document: Any, path: str, password: str | None) -> None:
         if password is None:
             raise InputError(f"{path} is encrypted and needs a password", "give it with --password")
         raise InputError(f"{path} is encrypted, and the password given does not open it", "check --password")
-    try:
-        pages = int(document.page_count)
-    except Exception as error:  # as above
-        raise InputError(f"{path} has no readable page tree: {_cause(error)}", _REMEDY_DAMAGED) from error
-    if pages < 1:
+    claimed = int(document.page_count)
+    if claimed < 1:
         damaged = bool(document.is_repaired)
         cause = "is damaged or cut short, and no page could be found in it" if damaged else "has no pages"
         raise InputError(f"{path} {cause}", _REMEDY_DAMAGED if damaged else "")
+    _check_page_tree(document, path, claimed)
+    if document.xref_get_key(document.pdf_catalog(), "NeedsRendering") == ("bool", "true"):
+        # its pages hold a notice ("please wait"), and cleaning that would look like success
+        raise InputError(
+            f"{path} is a dynamic XFA form, whose pages only Adobe Reader can build", "print it to a PDF from there"
+        )
+
+
+def _check_page_tree(document: Any, path: str, claimed: int) -> None:
+    """Makes MuPDF read the whole tree now: it gives pages that it cannot reach up silently otherwise."""
+    earlier = complaints()
+    try:
+        document.page_xref(0)
+        found = int(document.page_count)
+    except Exception as error:  # as above
+        raise InputError(f"{path} has no readable page tree: {_cause(error)}", _REMEDY_DAMAGED) from error
+    lines = complaints()
+    for line in (*earlier, *lines):
+        logger.warning("%s: %s", path, line)
+    if found != claimed:
+        raise InputError(f"{path} claims to have {claimed} pages, but {found} were found", _REMEDY_DAMAGED)
+    broken = [line for line in lines if "page tree" in line]
+    if broken:
+        raise InputError(f"{path} has a damaged page tree: {broken[0]}", _REMEDY_DAMAGED)
 
 
 def _cause(error: Exception) -> str:
     lines = [line for line in complaints() if "repair" not in line]
-    return "; ".join(lines[:3]) or str(error).splitlines()[0]
+    return "; ".join(lines[:3]) or next(iter(str(error).splitlines()), type(error).__name__)

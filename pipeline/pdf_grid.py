@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymupdf import mupdf
@@ -14,6 +14,9 @@ DEFAULT_DPI = 200.0
 
 MAX_SCAN_DPI = 1200.0
 """A finer image is a thumbnail-sized page or a mistake in the file, not a scanner's resolution."""
+
+_MAX_PIECE_DPI = 600.0
+"""For scans pieced together: one small, fine piece, such as a stamp, does not decide for the page alone."""
 
 _MIN_COVER = 0.90
 """Share of the page's area that an image covers to be called a scan of it; the rest is the scanner's margin."""
@@ -40,6 +43,11 @@ class ImageMark:
     opaque: bool
 
     @property
+    def turned(self) -> bool:
+        """Whether its rows run down the page."""
+        return abs(self.matrix[1]) > abs(self.matrix[0])
+
+    @property
     def upright(self) -> bool:
         """Whether its edges are parallel to the page's (turned by quarters, mirrored or not)."""
         a, b, c, d, _, _ = self.matrix
@@ -59,7 +67,7 @@ class ImageMark:
         a, b, c, d, _, _ = self.matrix
         wide, high = max(1e-6, (a * a + b * b) ** 0.5), max(1e-6, (c * c + d * d) ** 0.5)
         along, across = self.width / wide, self.height / high
-        return (across, along) if abs(b) > abs(a) else (along, across)
+        return (across, along) if self.turned else (along, across)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,8 @@ class Grid:
     """A pixel grid over a displayed page.
 
     A point (x, y) of the page lands on pixel (x * scale_x + offset_x, y * scale_y + offset_y) of a plane of which
-    ``box`` is the page. ``scan`` is the image whose own grid this is, if it is one; ``alone`` says that the page
-    shows nothing else.
+    ``box`` is the page. ``scan`` is the one image that the page shows, if it shows nothing else; ``one_bit`` says
+    that all it shows is 1-bit images, at their own resolution, and ``opaque`` that these are no stencils.
     """
 
     scale_x: float
@@ -86,7 +94,8 @@ class Grid:
     offset_y: float
     box: Box
     scan: ImageMark | None = None
-    alone: bool = False
+    one_bit: bool = False
+    opaque: bool = False
 
 
 class _MarksDevice(mupdf.FzDevice2):  # type: ignore[misc]
@@ -143,21 +152,37 @@ def trace_marks(page: Any, width_pt: float, height_pt: float) -> PageMarks:
     return PageMarks(tuple(device.images), device.drawn_over)
 
 
-def choose_grid(marks: PageMarks, width_pt: float, height_pt: float) -> Grid:
-    """The grid for a page whose resolution is left to us.
+def choose_grid(marks: PageMarks, width_pt: float, height_pt: float, dpi: float | None) -> Grid:
+    """The grid for a page of this displayed size; ``dpi`` None leaves the resolution to us.
 
     A page that is one scan keeps the scan's own grid, with or without something drawn over it. A scan with pixels
     that are not square, a skewed one, and one that is pieced together from several images get the highest resolution
-    among them; all other pages :data:`DEFAULT_DPI`.
+    among them; all other pages :data:`DEFAULT_DPI`. A ``dpi`` that is a scan's own gives the scan's own grid, too.
     """
-    large = [mark for mark in marks.images if _share(mark, width_pt * height_pt) >= _MIN_COVER]
-    finest = max((max(mark.per_point) for mark in marks.images), default=0.0) * 72.0
-    if large and (not marks.drawn_over or max(large[0].per_point) * 72.0 >= DEFAULT_DPI):
-        return _scan_grid(large[0], marks, width_pt, height_pt)
-    covered = sum(_share(mark, width_pt * height_pt) for mark in marks.images)
-    if not marks.drawn_over and covered >= _MIN_COVER and finest <= MAX_SCAN_DPI:
-        return even_grid(max(finest, DEFAULT_DPI), width_pt, height_pt)
-    return even_grid(DEFAULT_DPI, width_pt, height_pt)
+    own = _own_grid(marks, width_pt, height_pt)
+    if dpi is None:
+        return own or even_grid(DEFAULT_DPI, width_pt, height_pt)
+    even = even_grid(dpi, width_pt, height_pt)
+    if own is not None and (own.box.width, own.box.height) == (even.box.width, even.box.height):
+        return own
+    return even
+
+
+def _own_grid(marks: PageMarks, width_pt: float, height_pt: float) -> Grid | None:
+    area_pt = width_pt * height_pt
+    large = [mark for mark in marks.images if _share(mark, area_pt) >= _MIN_COVER]
+    scan = max(large, key=lambda mark: max(mark.per_point), default=None)
+    if scan is not None and (not marks.drawn_over or max(scan.per_point) * 72.0 >= DEFAULT_DPI):
+        grid = _scan_grid(scan, width_pt, height_pt)
+    else:
+        covered = sum(_share(mark, area_pt) for mark in marks.images)
+        if marks.drawn_over or covered < _MIN_COVER:
+            return None
+        finest = 72.0 * max(max(mark.per_point) for mark in marks.images)
+        grid = even_grid(min(max(finest, DEFAULT_DPI), _MAX_PIECE_DPI), width_pt, height_pt)
+    alone = scan if len(marks.images) == 1 and not marks.drawn_over else None
+    one_bit = not marks.drawn_over and all(mark.bits == 1 for mark in marks.images)
+    return replace(grid, scan=alone, one_bit=one_bit, opaque=all(mark.opaque for mark in marks.images))
 
 
 def even_grid(dpi: float, width_pt: float, height_pt: float) -> Grid:
@@ -166,22 +191,20 @@ def even_grid(dpi: float, width_pt: float, height_pt: float) -> Grid:
     return Grid(width / width_pt, height / height_pt, 0.0, 0.0, Box(0, 0, width, height))
 
 
-def _scan_grid(scan: ImageMark, marks: PageMarks, width_pt: float, height_pt: float) -> Grid:
-    fine = max(scan.per_point)
-    if fine * 72.0 > MAX_SCAN_DPI:
+def _scan_grid(scan: ImageMark, width_pt: float, height_pt: float) -> Grid:
+    along, across = scan.per_point
+    finest = max(along, across)
+    if not scan.upright or finest / min(along, across) - 1.0 >= _SQUARE_WITHIN:
+        return even_grid(min(finest * 72.0, MAX_SCAN_DPI), width_pt, height_pt)
+    if finest * 72.0 > MAX_SCAN_DPI:
         return even_grid(DEFAULT_DPI, width_pt, height_pt)
-    square = max(scan.per_point) / min(scan.per_point) - 1.0 < _SQUARE_WITHIN
-    if not (scan.upright and square):
-        return even_grid(fine * 72.0, width_pt, height_pt)
     x0, y0, x1, y1 = scan.bounds_pt
-    turned = abs(scan.matrix[1]) > abs(scan.matrix[0])
-    width, height = (scan.height, scan.width) if turned else (scan.width, scan.height)
+    width, height = (scan.height, scan.width) if scan.turned else (scan.width, scan.height)
     scale_x, scale_y = width / (x1 - x0), height / (y1 - y0)
     left, right = _edges(-x0 * scale_x, (width_pt - x0) * scale_x, width)
     top, bottom = _edges(-y0 * scale_y, (height_pt - y0) * scale_y, height)
     box = Box(left, top, max(left + 1, right), max(top + 1, bottom))
-    alone = not marks.drawn_over and len(marks.images) == 1
-    return Grid(scale_x, scale_y, -x0 * scale_x, -y0 * scale_y, box, scan, alone)
+    return Grid(scale_x, scale_y, -x0 * scale_x, -y0 * scale_y, box)
 
 
 def _edges(low: float, high: float, length: int) -> tuple[int, int]:

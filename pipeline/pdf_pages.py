@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,17 @@ from pymupdf import mupdf
 from pipeline.errors import InputError, RestoreError, SetupError, StageError
 from pipeline.formats import RasterSettings
 from pipeline.jpeg_tables import tables_of, turned
+from pipeline.pdf_damage import lost_part
 from pipeline.pdf_file import complaints, open_pdf
-from pipeline.pdf_grid import Grid, PageMarks, choose_grid, even_grid, trace_marks
-from pipeline.pixels import colour_of, is_bilevel
+from pipeline.pdf_grid import Grid, PageMarks, choose_grid, trace_marks
+from pipeline.pixels import bilevel_again, colour_of, is_bilevel
 from pipeline.types import Array, Colour, JpegTables, Page, PageRef
 
 logger = logging.getLogger(__name__)
 
-POPPLER_TIMEOUT_SECONDS = 300
-_STAGE = "rasterize"
+POPPLER_TIMEOUT_SECONDS = 120
+_MAX_SIDE_PT = 1e7
+_REMEDY_BROKEN = "look at it in a PDF viewer; printing it to a new PDF may help"
 
 
 def rasterize_pdf_page(ref: PageRef, settings: RasterSettings) -> Page:
@@ -37,58 +40,62 @@ def rasterize_pdf_page(ref: PageRef, settings: RasterSettings) -> Page:
         if ref.page_index >= document.page_count:
             raise InputError(f"{ref.document} has {document.page_count} pages, and no page {ref.page_number}")
         try:
-            return _rasterize(document, ref, settings)
+            plan, image, noted = _draw(document, ref, settings)
         except RestoreError:
             raise
         except Exception as error:  # MuPDF raises many classes, which share no base in all its releases
             cause = "; ".join(complaints()[:3]) or str(error)
-            raise _failed(ref, f"cannot be read: {cause}", "look at the page in a PDF viewer") from error
+            raise _failed(ref, f"cannot be read: {cause}", _REMEDY_BROKEN) from error
         finally:
             # decoded images and fonts of the last page; a run over thousands of pages must not collect them
             pymupdf.TOOLS.store_shrink(100)
+    if image is None:
+        image = _draw_with_poppler(ref, plan, settings)
+    return _page(ref, plan, image, noted)
 
 
-def _rasterize(document: Any, ref: PageRef, settings: RasterSettings) -> Page:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    width_pt: float
+    height_pt: float
+    rotated: bool
+    grid: Grid
+    jpeg: JpegTables | None
+
+
+def _draw(document: Any, ref: PageRef, settings: RasterSettings) -> tuple[_Plan, Array | None, tuple[str, ...]]:
     complaints()
     page = mupdf.fz_load_page(document.this, ref.page_index)
     bounds = mupdf.fz_bound_page(page)
     width_pt, height_pt = float(bounds.x1 - bounds.x0), float(bounds.y1 - bounds.y0)
-    if not (0 < width_pt < 1e7 and 0 < height_pt < 1e7):
+    if not (0 < width_pt < _MAX_SIDE_PT and 0 < height_pt < _MAX_SIDE_PT):
         raise _failed(ref, f"has an impossible size, {width_pt:g} x {height_pt:g} pt", "")
     marks = trace_marks(page, width_pt, height_pt)
-    if settings.dpi is None:
-        grid = choose_grid(marks, width_pt, height_pt)
-    else:
-        grid = even_grid(settings.dpi, width_pt, height_pt)
+    grid = choose_grid(marks, width_pt, height_pt, settings.dpi)
     _refuse_large(ref, grid, marks, (width_pt, height_pt), settings.max_pixels)
-    if settings.rasterizer == "pdf2image":
-        image = _draw_with_poppler(ref, grid, settings)
-    else:
-        image = _draw_with_mupdf(page, grid, ref)
-    return _page(ref, document, grid, image, (width_pt, height_pt))
+    rotated = document[ref.page_index].rotation in (90, 270)
+    plan = _Plan(width_pt, height_pt, rotated, grid, _embedded_tables(document, ref.page_index, grid))
+    image = _draw_with_mupdf(page, grid) if settings.rasterizer == "pymupdf" else None
+    noted = complaints()
+    lost = lost_part(noted, document, ref.page_index)
+    if lost:
+        raise _failed(ref, f"is damaged, and part of it cannot be drawn: {lost}", _REMEDY_BROKEN)
+    for line in noted:
+        logger.warning("%s page %d: %s", ref.document, ref.page_number, line)
+    return plan, image, noted
 
 
-def _page(ref: PageRef, document: Any, grid: Grid, image: Array, size_pt: tuple[float, float]) -> Page:
+def _page(ref: PageRef, plan: _Plan, image: Array, noted: tuple[str, ...]) -> Page:
     colour = colour_of(image)
-    jpeg: JpegTables | None = None
-    if grid.scan is not None and grid.alone:
-        if grid.scan.bits == 1 and colour is Colour.GREY and is_bilevel(image):
-            colour = Colour.BILEVEL
-        jpeg = _embedded_tables(document, ref.page_index, grid)
-    return Page(ref, image, *size_pt, colour, jpeg)
+    if colour is Colour.GREY and plan.grid.one_bit and plan.grid.opaque:
+        # resampled, by a skew or by Poppler, it has grey edges; it is ink on paper all the same
+        image = bilevel_again(image)
+    if colour is Colour.GREY and plan.grid.one_bit and is_bilevel(image):
+        colour = Colour.BILEVEL
+    return Page(ref, image, plan.width_pt, plan.height_pt, colour, plan.jpeg, noted)
 
 
 def _refuse_large(ref: PageRef, grid: Grid, marks: PageMarks, size_pt: tuple[float, float], max_pixels: int) -> None:
-    pixels = grid.box.width * grid.box.height
-    if pixels > max_pixels:
-        fitting = int((max_pixels * 72.0 * 72.0 / (size_pt[0] * size_pt[1])) ** 0.5)
-        remedy = "raise --max-pixels" + (f", or rasterize it at --dpi {fitting} or less" if fitting >= 72 else "")
-        raise _failed(
-            ref,
-            f"would have {grid.box.width} x {grid.box.height} pixels ({size_pt[0]:.0f} x {size_pt[1]:.0f} pt), "
-            f"more than the limit of {max_pixels}",
-            remedy,
-        )
     for mark in marks.images:
         if mark.width * mark.height > max_pixels:
             raise _failed(
@@ -96,38 +103,39 @@ def _refuse_large(ref: PageRef, grid: Grid, marks: PageMarks, size_pt: tuple[flo
                 f"holds an image of {mark.width} x {mark.height} pixels, more than the limit of {max_pixels}",
                 "raise --max-pixels",
             )
+    if grid.box.width * grid.box.height > max_pixels:
+        fitting = int((max_pixels * 72.0 * 72.0 / (size_pt[0] * size_pt[1])) ** 0.5)
+        raise _failed(
+            ref,
+            f"would have {grid.box.width} x {grid.box.height} pixels ({size_pt[0]:.0f} x {size_pt[1]:.0f} pt), "
+            f"more than the limit of {max_pixels}",
+            "raise --max-pixels" + (f", or rasterize it at --dpi {fitting} or less" if fitting >= 50 else ""),
+        )
 
 
-def _draw_with_mupdf(page: Any, grid: Grid, ref: PageRef) -> Array:
+def _draw_with_mupdf(page: Any, grid: Grid) -> Array:
     box = grid.box
     frame = mupdf.FzIrect(box.x0, box.y0, box.x1, box.y1)
     pixmap = mupdf.fz_new_pixmap_with_bbox(mupdf.fz_device_rgb(), frame, mupdf.FzSeparations(), 0)
     mupdf.fz_clear_pixmap_with_value(pixmap, 255)
     device = mupdf.fz_new_draw_device(mupdf.FzMatrix(), pixmap)
     matrix = mupdf.FzMatrix(grid.scale_x, 0, 0, grid.scale_y, grid.offset_x, grid.offset_y)
-    cookie = mupdf.FzCookie()
-    complaints()
-    mupdf.fz_run_page(page, device, matrix, cookie)
+    mupdf.fz_run_page(page, device, matrix, mupdf.FzCookie())
     mupdf.fz_close_device(device)
-    _judge(complaints(), int(cookie.m_internal.errors), ref)
     view = pymupdf.Pixmap("raw", pixmap)
     rows = np.frombuffer(view.samples_mv, np.uint8).reshape(box.height, view.stride)
     return np.ascontiguousarray(rows[:, : box.width * 3]).reshape(box.height, box.width, 3).copy()
 
 
-def _judge(lines: tuple[str, ...], errors: int, ref: PageRef) -> None:
-    for line in lines:
-        logger.warning("%s page %d: %s", ref.document, ref.page_number, line)
-
-
-def _draw_with_poppler(ref: PageRef, grid: Grid, settings: RasterSettings) -> Array:
-    size = (grid.box.width, grid.box.height)
+def _draw_with_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings) -> Array:
+    size = (plan.grid.box.width, plan.grid.box.height)
     try:
-        images = pdf2image.convert_from_path(
+        drawn = pdf2image.convert_from_path(
             ref.document,
             first_page=ref.page_number,
             last_page=ref.page_number,
-            size=size,
+            # pdftoppm scales first and rotates then
+            size=size[::-1] if plan.rotated else size,
             use_cropbox=True,
             userpw=settings.password,
             timeout=POPPLER_TIMEOUT_SECONDS,
@@ -137,18 +145,16 @@ def _draw_with_poppler(ref: PageRef, grid: Grid, settings: RasterSettings) -> Ar
         raise SetupError("pdf2image needs Poppler's pdftoppm, which is not there", remedy) from error
     except Exception as error:  # whatever Poppler's output made Pillow or pdf2image raise
         raise _failed(ref, f"could not be drawn by Poppler: {error}", "try --rasterizer pymupdf") from error
-    if len(images) != 1:
-        raise _failed(ref, "could not be drawn by Poppler", "try --rasterizer pymupdf")
-    image = images[0].convert("RGB")
-    if image.size != size:
-        raise _failed(ref, f"was drawn by Poppler as {image.size}, not {size}", "try --rasterizer pymupdf")
-    return np.array(image)
+    if len(drawn) != 1 or drawn[0].size != size:
+        raise _failed(ref, "could not be drawn by Poppler in the right size", "try --rasterizer pymupdf")
+    return np.array(drawn[0].convert("RGB"))
 
 
 def _embedded_tables(document: Any, page_index: int, grid: Grid) -> JpegTables | None:
     """The quantization of the scan that a page is, if it is stored as one JPEG and nothing else."""
     scan = grid.scan
-    assert scan is not None
+    if scan is None:
+        return None
     found = {
         int(entry[0])
         for entry in document.get_page_images(page_index, full=True)
@@ -161,8 +167,8 @@ def _embedded_tables(document: Any, page_index: int, grid: Grid) -> JpegTables |
             tables = tables_of(image)
     except OSError:
         return None
-    return turned(tables) if tables is not None and abs(scan.matrix[1]) > abs(scan.matrix[0]) else tables
+    return turned(tables) if tables is not None and scan.turned else tables
 
 
 def _failed(ref: PageRef, what: str, remedy: str) -> StageError:
-    return StageError(f"page {ref.page_number} of {ref.document} {what}", remedy, _STAGE, ref.page_number)
+    return StageError(f"page {ref.page_number} of {ref.document} {what}", remedy, "rasterize", ref.page_number)

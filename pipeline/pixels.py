@@ -6,6 +6,9 @@ import numpy as np
 
 from pipeline.types import Array, Colour
 
+_MAX_EDGES_PER_INK = 10.0
+"""Grey pixels per black one in a resampled 1-bit scan: about 4 for print at 300 dpi. Ink that is grey has no black."""
+
 _ROWS = 256
 """Rows looked at in one go: a coloured page is known for one after the first few, and memory stays small."""
 
@@ -27,3 +30,13 @@ def is_bilevel(image: Array) -> bool:
         if not bool(np.all((grey == 0) | (grey == 255))):
             return False
     return True
+
+
+def bilevel_again(image: Array) -> Array:
+    """A resampled 1-bit scan, (H, W, 3) uint8 grey, with its edges cut at 128; the image itself if it is none."""
+    grey = image[..., 0]
+    black = np.count_nonzero(grey == 0)
+    edges = grey.size - black - np.count_nonzero(grey == 255)
+    if edges == 0 or edges > _MAX_EDGES_PER_INK * black:
+        return image
+    return np.where(image >= 128, np.uint8(255), np.uint8(0))

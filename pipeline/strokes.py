@@ -1,138 +1,164 @@
-"""v2"""
+"""Which pixels at the text regions are ink, without a network.
+
+Each region is laid level as a strip (whole columns of pixels shifted, so that nothing is resampled), the paper behind
+it is guessed (``pipeline.paper``), what stands out from the paper is ink, and what is a rule or a frame
+(``pipeline.rules``) or goes on outside the region is not text. All sizes scale with the height of the text.
+"""
+
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from pipeline.masks import whole_pixels
+from numpy.typing import ArrayLike
 
-P = dict(clear=0.65, s=0.45, cw=1.5, sW=2.5, sN=1.5, hat=0.6, tmin=16, k=6.0, wk=3.0, wmin=6, weak_px=2, rl=2.5, rv=1.4)
+from pipeline.masks import polygon_mask, whole_pixels
+from pipeline.paper import paper_difference
+from pipeline.rules import rule_mask
+from pipeline.types import Array
 
-def stroke_mask(image, polygons):
-    H, W = image.shape[:2]
-    ink_all = np.zeros((H, W), bool)
-    keep_all = np.zeros((H, W), bool)
-    for polygon in polygons:
-        pts = whole_pixels(polygon)
-        (_, (a, b), _) = cv2.minAreaRect(pts)
-        h = max(6.0, min(a, b))
-        pad = int(round(1.2 * h)) + 4
-        x0, y0 = np.maximum(pts.min(0) - pad, 0); x1, y1 = np.minimum(pts.max(0) + 1 + pad, (W, H))
-        if x0 >= x1 or y0 >= y1: continue
-        crop = image[y0:y1, x0:x1]
-        ink, keep = _window(crop, pts - (x0, y0), h)
-        ink_all[y0:y1, x0:x1] |= ink
-        keep_all[y0:y1, x0:x1] |= keep
-    return ink_all & ~keep_all
+CONTEXT = 1.2  # how much of the surroundings a strip shows, in text heights
+LEAST_CONTRAST = 16  # grey levels: ink stands out at least this much ...
+NOISE_FACTOR = 6.0  # ... and this many times the paper's noise
+RIM_CONTRAST = 6  # the same for the anti-aliased rim beside ink
+RIM_NOISE_FACTOR = 3.0
+OVERSHOOT = 0.2  # how far ink may reach out of its region, in text heights
+WIDEST_STROKE = 0.6  # what is wider, in text heights, is no stroke
 
-def _median(crop, k, target=16):
-    step = max(1, int(k // (2 * target)))
-    small = np.ascontiguousarray(crop[::step, ::step])
-    med = cv2.medianBlur(small, max(3, int(k / step) | 1))
-    if step > 1: med = cv2.resize(med, (crop.shape[1], crop.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return med
 
-def _background(crop, region, pts, h):
-    hh, ww = crop.shape[:2]
-    hyps = [_median(crop, P['sW'] * h)]
-    g = 1
-    x0, y0 = np.maximum(pts.min(0) - g, 0); x1, y1 = np.minimum(pts.max(0) + 1 + g, (ww, hh))
-    near = _median(crop[y0:y1, x0:x1], P['sN'] * h)
-    hyps.append(cv2.copyMakeBorder(near, y0, hh - y1, x0, ww - x1, cv2.BORDER_REPLICATE))
-    wide = _wide_fill(crop, h)
-    if wide is not None: hyps.append(wide)
-    b = max(1, int(round(0.1 * h)))
-    where = cv2.dilate(region, np.ones((2*b+1,)*2, np.uint8))
-    k = (int(P['cw'] * h) | 1,) * 2
-    best = None
-    for n, B in enumerate(hyps):
-        d = cv2.absdiff(crop, B)
-        d = np.maximum(np.maximum(d[..., 0], d[..., 1]), d[..., 2])
-        cost = cv2.blur((where * (d > 24)).astype(np.float32), k, borderType=cv2.BORDER_CONSTANT)
-        neg = crop.sum(2, dtype=np.int32) < B.sum(2, dtype=np.int32)
-        if best is None: best, out, sgn = cost, d, neg
-        else:
-            better = cost < best * 0.9 - 0.01
-            out = np.where(better, d, out); best = np.where(better, cost, best); sgn = np.where(better, neg, sgn)
-    return out, sgn
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """A region of text laid level: ``places`` (H, W) are flat page indices, ``valid`` (H, W) bool is on the page.
 
-def _wide_fill(crop, h):
-    s = int(P['s'] * h) | 1
-    k = np.ones((s, s), np.uint8)
-    hat = np.maximum(cv2.morphologyEx(crop, cv2.MORPH_CLOSE, k) - crop, crop - cv2.morphologyEx(crop, cv2.MORPH_OPEN, k))
-    hat = hat.max(2)
-    t = max(20, 1.5 * np.percentile(hat[::2, ::2], 20))
-    known = (cv2.dilate((hat > t).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.uint8)
-    if known.mean() < 0.02: return None
-    _, label = cv2.distanceTransformWithLabels(1 - known, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    at = np.flatnonzero(known)
-    source = np.zeros(int(label.max()) + 1, np.int64); source[label.ravel()[at]] = at
-    return cv2.medianBlur(crop.reshape(-1, 3)[source[label]], 7 if h > 14 else 5)
+    ``region`` (H, W) uint8 {0, 1} is the text region in the strip, ``height`` the height of its text.
+    """
 
-def _window(crop, pts, h):
-    hh, ww = crop.shape[:2]
-    region = np.zeros((hh, ww), np.uint8); cv2.fillPoly(region, [pts], 1)
-    d, dark = _background(crop, region, pts, h)
-    paper = d[(region > 0) & (d < 40)]
-    sigma0 = np.median(paper) / 0.67 if paper.size else 0
-    far = cv2.dilate((d > max(16, 3 * sigma0)).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
-    q = d[far]
-    sigma = np.median(q) / 1.1 if q.size > 20 else sigma0   # max of three channels
-    T = max(P['tmin'], P['k'] * sigma)
-    s = int(P['hat'] * h) | 1
-    hat = d - cv2.morphologyEx(d, cv2.MORPH_OPEN, np.ones((s, s), np.uint8))
-    strong = ((d > T) & (hat > T * 0.5)).astype(np.uint8)
-    keep = _rules(d, T, h)
-    g = int(round(0.2 * h)) + 1
-    near = cv2.dilate(region, np.ones((2 * g + 1, 2 * g + 1), np.uint8))
-    cut = strong & (1 - keep)
-    ink = np.zeros((hh, ww), bool)
-    w = (d * cut * region).astype(np.float32)
-    k = (int(4 * h) | 1,) * 2
-    vd = cv2.blur(w * dark, k); va = cv2.blur(w, k)
-    for side, vote in ((dark, vd), (~dark, va - vd)):
-        c = cut * side
-        n, lab, stats, _ = cv2.connectedComponentsWithStats(c.astype(np.uint8), connectivity=8)
-        tot = stats[:, 4].astype(float)
-        ins = np.bincount(lab.ravel(), weights=region.ravel(), minlength=n)
-        ok = ins / tot > 0.5
-        ok[0] = False
-        ink |= ok[lab] & (near > 0) & (vote > 0.25 * va)
-    Tl = max(P['wk'] * sigma, P['wmin'])
-    weak = (d > Tl) & (hat > Tl * 0.5) & (keep == 0)
-    for _ in range(P['weak_px']):
-        ink = ink | ((cv2.dilate(ink.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0) & weak)
-    return ink, keep > 0
+    places: Array
+    valid: Array
+    region: Array
+    height: float
 
-def _rules(d, T, h):
-    keep = np.zeros(d.shape, np.uint8)
-    for turn, length in ((False, P['rl'] * h), (True, P['rv'] * h)):
-        m = d.T if turn else d
-        L = int(max(length, 12))
-        if L >= m.shape[1]: continue
-        r = _rows(np.ascontiguousarray(m), T, h, L)
-        if r is not None: keep |= r.T if turn else r
-    return keep
 
-def _rows(d, T, h, L):
-    grey = cv2.morphologyEx(cv2.dilate(d, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, L), np.uint8))
-    run = ((grey > T) & (d > T) & (grey > 0.5 * d)).astype(np.uint8)
-    if not run.any(): return None
-    k2 = max(3, int(0.6 * h))
-    core = cv2.morphologyEx((d > T).astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, k2), np.uint8))
-    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, np.ones((1, k2), np.uint8)) & core
-    n, lab, st, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
-    t = st[:, 4] / np.maximum(st[:, 2], 1)
-    ok = (t <= max(0.25 * h, 3)) & (st[:, 2] >= L * 0.9); ok[0] = False
-    out = np.zeros(d.shape, np.uint8)
-    for c in np.flatnonzero(ok):
-        x, y, w, hh, area = st[c]
-        m = lab[y:y + hh, x:x + w] == c
-        top = y + m.argmax(0); bot = y + hh - 1 - m[::-1].argmax(0)
-        col = np.arange(x, x + w); has = m.any(0)
-        top, bot, col = top[has], bot[has], col[has]
-        level = np.median(d[lab == c]) if False else np.median(d[y:y+hh, x:x+w][m])
-        H = d.shape[0]
-        gs = range(2, 3 + max(2, int(round(0.1 * h))))
-        up = np.min([d[np.maximum(top - g, 0), col] for g in gs], 0) < 0.5 * level
-        dn = np.min([d[np.minimum(bot + g, H - 1), col] for g in gs], 0) < 0.5 * level
-        if min(up.mean(), dn.mean()) >= P['clear']: out[y:y+hh, x:x+w][m] = 1
-    return out
+def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
+    """The text ink at the polygons, anti-aliased rim included; rules, frames and pictures it touches are left out.
+
+    ``image`` is the page, (H, W, 3) uint8 RGB; ``polygons`` are (N, 2) (x, y) in its pixels. Returns (H, W) bool.
+    """
+    height, width = image.shape[:2]
+    ink = np.zeros(height * width, bool)
+    kept = np.zeros(height * width, bool)
+    pixels = image.reshape(height * width, 3)
+    outlines = [whole_pixels(polygon) for polygon in polygons]
+    regions = polygon_mask(outlines, height, width).ravel()
+    slope = _page_slope(outlines)
+    for outline in outlines:
+        strip = _lay_level(outline, slope, (height, width))
+        if strip is None:
+            continue
+        text, rules = _split(pixels[strip.places], regions[strip.places], strip)
+        ink[strip.places[text & strip.valid]] = True
+        kept[strip.places[rules & strip.valid]] = True
+    return (ink & ~kept).reshape(height, width)
+
+
+def _page_slope(outlines: Sequence[Array]) -> float:
+    """The slope of the page's long horizontal lines of text, for regions too short to tell their own."""
+    slopes = []
+    for outline in outlines:
+        upright, slope, ratio = _direction(outline)
+        if not upright and ratio > 4:
+            slopes.append(slope)
+    return float(np.median(slopes)) if slopes else 0.0
+
+
+def _direction(outline: Array) -> tuple[bool, float, float]:
+    """(whether the text runs rather down than across, its slope in that frame, length over height)."""
+    corners = cv2.boxPoints(cv2.minAreaRect(outline))
+    edges = np.diff(corners[:3], axis=0)
+    lengths = np.hypot(*edges.T)
+    dx, dy = edges[int(lengths.argmax())]
+    upright = bool(abs(dy) > abs(dx))
+    slope = (dx / dy if upright else dy / dx) if lengths.max() > 0 else 0.0
+    return upright, float(slope), float(lengths.max() / max(lengths.min(), 1.0))
+
+
+def _lay_level(outline: Array, page_slope: float, shape: tuple[int, int]) -> Strip | None:
+    """Cut the strip around an outline; None when the outline is off the page."""
+    page_height, page_width = shape
+    if (outline.max(axis=0) < 0).any() or (outline.min(axis=0) >= (page_width, page_height)).any():
+        return None
+    upright, slope, ratio = _direction(outline)
+    if ratio < 2:
+        upright, slope = False, page_slope
+    along, across = (outline[:, 1], outline[:, 0]) if upright else (outline[:, 0], outline[:, 1])
+    limit_along, limit_across = (page_height, page_width) if upright else (page_width, page_height)
+    level = across - np.rint(slope * along)
+    height = max(6.0, min(cv2.minAreaRect(outline)[1]))
+    pad = round(CONTEXT * height) + 4
+    steps = np.arange(max(along.min() - pad, 0), min(along.max() + pad + 1, limit_along))
+    rows = np.arange(int(level.min()) - pad, int(level.max()) + pad + 1)[:, None] + np.rint(slope * steps).astype(int)
+    valid = (rows >= 0) & (rows < limit_across)
+    used = valid.any(axis=1)
+    rows, valid = rows[used].clip(0, limit_across - 1), valid[used]
+    places = (steps * page_width + rows) if upright else (rows * page_width + steps)
+    first = int(level.min()) - pad + int(used.argmax())
+    region = np.zeros(valid.shape, np.uint8)
+    cv2.fillPoly(region, [np.stack([along - steps[0], level - first], axis=1).astype(np.int32)], 1)
+    return Strip(places, valid, region, height) if region.any() else None
+
+
+def _split(pixels: Array, regions: Array, strip: Strip) -> tuple[Array, Array]:
+    """(text ink, rules) of a strip's pixels, (H, W, 3) uint8; both (H, W) bool."""
+    region, height = strip.region, strip.height
+    difference, darker = paper_difference(pixels, region, height)
+    noise = _noise(difference, region)
+    threshold = max(LEAST_CONTRAST, NOISE_FACTOR * noise)
+    side = int(WIDEST_STROKE * height) | 1
+    narrow = difference - cv2.morphologyEx(difference, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    strong = (difference > threshold) & (narrow > 0.5 * threshold)
+    rules = rule_mask(difference, threshold, height)
+    apart = cv2.dilate(rules.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    text = _text_components(difference, strong & apart, darker, regions, strip)
+    faint = max(RIM_CONTRAST, RIM_NOISE_FACTOR * noise)
+    rim = (difference > faint) & (narrow > 0.5 * faint) & ~rules
+    reach = 1 + int(height > 16) + int(height > 60)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    return text | (cv2.dilate(text.astype(np.uint8), cross, iterations=reach).astype(bool) & rim), rules
+
+
+def _noise(difference: Array, region: Array) -> float:
+    """The paper's noise, as the standard deviation of one channel, from what is neither ink nor next to it."""
+    calm = difference[(region > 0) & (difference < 40)]
+    rough = float(np.median(calm)) / 0.67 if calm.size else 0.0
+    far = cv2.dilate((difference > max(16.0, 3 * rough)).astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+    paper = difference[far]
+    return float(np.median(paper)) / 1.1 if paper.size > 20 else rough
+
+
+def _text_components(difference: Array, ink: Array, darker: Array, regions: Array, strip: Strip) -> Array:
+    """The ink that belongs to the region: pieces that lie mostly in it, of the side (darker or lighter) that rules there."""
+    grown = 2 * (round(OVERSHOOT * strip.height) + 1) + 1
+    near = cv2.dilate(strip.region, np.ones((grown, grown), np.uint8)).astype(bool)
+    side = int(4 * strip.height) | 1
+    weight = (difference * (ink & (strip.region > 0))).astype(np.float32)
+    everything = cv2.blur(weight, (side, side))
+    dark = cv2.blur(weight * darker, (side, side))
+    full = difference[strip.region > 0]
+    levels = (0, 0.6 * float(np.percentile(full, 97)))
+    text = np.zeros(ink.shape, bool)
+    for part, share in ((darker, dark), (~darker, everything - dark)):
+        left = ink & part
+        for level in levels:
+            left &= difference > level
+            count, label = cv2.connectedComponents(left.astype(np.uint8), connectivity=8)
+            total = np.bincount(label.ravel(), minlength=count)
+            here = np.bincount(label.ravel(), weights=strip.region.ravel(), minlength=count)
+            anywhere = np.bincount(label.ravel(), weights=regions.ravel(), minlength=count)
+            belongs = (anywhere > 0.5 * total) & (here > 0.25 * total)
+            belongs[0] = False
+            found = belongs[label]
+            text |= found & near & (share > 0.25 * everything)
+            left &= ~found
+    return text

@@ -108,6 +108,7 @@ class Page:
 
     ``image`` is (H, W, 3) uint8 RGB. ``width_pt``/``height_pt`` is the displayed size (rotation and UserUnit applied).
     ``colour`` is what the page is made of. ``jpeg`` is set when the page is one scan that was stored as JPEG.
+    ``complaints`` are what the rasterizer found wrong with the source without anything being lost, for the log.
     """
 
     ref: PageRef
@@ -116,6 +117,7 @@ class Page:
     height_pt: float
     colour: Colour
     jpeg: JpegTables | None = None
+    complaints: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.base import DetectorSettings
-from pipeline.errors import SetupError
+from pipeline.errors import SetupError, StageError
 from pipeline.types import Array, PageRef, RestoredTile, TextRegion, Tile
 from remover.base import RemoverSettings
 
@@ -62,6 +62,24 @@ class PhantomDetector(BlindDetector):
 
     def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
         return (TextRegion(np.float32([[150, 150], [190, 150], [190, 170], [150, 170]])),)
+
+
+class ForeignError(Exception):
+    """An exception as some C libraries have them: it cannot be pickled."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("this exception does not travel")
+
+
+class OpaqueDetector(BlindDetector):
+    """Fails on page 2 with an error of ours that was caused by one that cannot be pickled."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            raise StageError("the model choked on the page", "try another", "detect", 2) from ForeignError(
+                "C++ says no"
+            )
+        return ()
 
 
 class KillingDetector(BlindDetector):

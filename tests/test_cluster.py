@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import subprocess
 import sys
@@ -86,29 +87,34 @@ def test_a_scheduler_that_does_not_answer_ends_the_run_with_its_own_code(
     assert [d["status"] for d in done.report["documents"]] == ["FAILED"] * 4
 
 
+def run_with_fake(tmp_path: Path, fake: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own, with a fake detector that its workers can import as well."""
+    script = tmp_path / "with_fake.py"
+    script.write_text(
+        f"import fakes, detectors.registry\ndetectors.registry.DETECTORS['fake'] = fakes.{fake}\n"
+        "if __name__ == '__main__':\n    import sys; from workflows.cli import app; app(sys.argv[1:])\n"
+    )
+    return subprocess.run(
+        [sys.executable, str(script), *map(str, words), "--out", str(tmp_path / "out"), "--detector", "fake"],
+        capture_output=True, text=True, timeout=120, check=False,
+        env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+
 def test_a_page_that_kills_its_worker_is_that_documents_failure_alone(tmp_path: Path) -> None:
     bad, good = draw_page(tmp_path / "bad.pdf", pages=3), draw_page(tmp_path / "good.png")
-    # in a process of its own, where the fake can be registered for the workers to import
-    program = (
-        "import fakes, detectors.registry as r\n"
-        "if __name__ == '__main__':\n"
-        "    import sys; from workflows.cli import app\n"
-        "    r.DETECTORS['killing'] = fakes.KillingDetector\n"
-        "    app(sys.argv[1:])\n"
-        "else:\n"
-        "    r.DETECTORS['killing'] = fakes.KillingDetector\n"
-    )
-    script = tmp_path / "with_fake.py"
-    script.write_text(program)
-    words = [str(bad), str(good), "--out", str(tmp_path / "out"), "--detector", "killing", "--jobs", "2"]
-    path = f"{TESTS}:{TESTS.parent}"
-    done = subprocess.run(
-        [sys.executable, str(script), *words], capture_output=True, text=True, timeout=120,
-        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"}, check=False,
-    )  # fmt: skip
+    done = run_with_fake(tmp_path, "KillingDetector", bad, good, "--jobs", "2")
     assert done.returncode == 6, done.stderr
     assert "1 unchanged, 1 failed" in done.stdout and "page 2" in done.stderr
     assert list(digests(tmp_path / "out")) == ["good.png"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_keeps_its_words_whatever_caused_it(tmp_path: Path, jobs: int) -> None:
+    done = run_with_fake(tmp_path, "OpaqueDetector", draw_page(tmp_path / "bad.pdf", pages=3), "--jobs", jobs)
+    failure = json.loads((tmp_path / "out" / "report.json").read_text())["documents"][0]["pages"][1]["failure"]
+    told = {"kind": "StageError", "stage": "detect", "what": "the model choked on the page", "remedy": "try another"}
+    assert done.returncode == 6 and failure == told
 
 
 def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:

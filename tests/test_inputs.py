@@ -41,6 +41,14 @@ def test_every_regular_file_is_listed_and_what_is_no_document_says_why(tree: Pat
     assert sources["notes.txt"].kind is None and sources["notes.txt"].reason and not sources["notes.txt"].unreadable
 
 
+def test_a_broken_document_is_not_passed_over_as_something_else(tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "empty.dat").write_bytes(b"")
+    unreadable = {Path(s.given).name: s.unreadable for s in find_sources([str(tmp_path)])}
+    assert unreadable == {"empty.pdf": True, "text.jpg": True, "empty.dat": False}
+
+
 def test_patterns_files_and_directories_mix_and_a_file_counts_once(tree: Path) -> None:
     words = [str(tree / "*.png"), str(tree / "b.png"), str(tree), str(tree / "**" / "*.pdf")]
     assert [Path(s.given).name for s in find_sources(words)] == ["b.png", "notes.txt", "a.pdf", "c.jpg"]

@@ -204,7 +204,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read the configuration {path}: {error.strerror}", "check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}", "see docs/configuration.md") from None
+        raise UsageError(f"{path} is not TOML: {error}", "see docs/usage.md") from None
     keys = {key.replace("-", "_"): value for key, value in table.items()}
     for key in keys:
         if key not in RunSettings.model_fields:

@@ -28,8 +28,8 @@ class Source:
     """One regular file found among the inputs.
 
     ``given`` is how the user would name it, ``path`` is absolute, ``below`` is its path under the directory input it
-    was found in (or just its name). ``kind`` is None when it is no document; ``reason`` then says why, and is set too
-    when the file could not even be looked at (``unreadable``).
+    was found in (or just its name). ``kind`` is None when it is no document, and ``reason`` then says why;
+    ``unreadable`` tells what should have been one (by its name, or because it was asked for) from what never was.
     """
 
     given: str
@@ -116,10 +116,12 @@ def _look(given: str, path: Path, below: Path) -> Source:
     try:
         kind = identify(path)
         reason = describe_unsupported(path) if kind is None else ""
+        # A name that promises a document and bytes that are none: a broken document, not something to pass over.
+        broken = kind is None and any(path.suffix.lower() in known.suffixes for known in DocumentKind)
     except (OSError, InputError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         return Source(given, path.absolute(), below, None, f"cannot be read: {told}", True)
-    return Source(given, path.absolute(), below, kind, reason)
+    return Source(given, path.absolute(), below, kind, reason, broken)
 
 
 def plan_outputs(sources: Sequence[Source], out: Path, *, format: str, lossless: bool) -> tuple[PlannedDocument, ...]:

@@ -257,6 +257,8 @@ def _document_failure(job: _Job, failed: Sequence[PageResult]) -> Failure:
     """Say which pages failed and why the first did."""
     first = failed[0].failure
     assert first is not None
+    if len(job.indices) == 1:
+        return first
     numbers = ", ".join(str(page.ref.page_number) for page in failed[:10]) + (" ..." if len(failed) > 10 else "")
     what = f"{job.source}: {len(failed)} of {len(job.indices)} pages failed (page {numbers}); nothing was written"
     remedy = first.remedy or "--on-page-error keep-original"

@@ -91,7 +91,7 @@ def _in_input_order(sources: Sequence[Source], results: dict[str, DocumentResult
 def _without_kind(source: Source) -> DocumentResult:
     if source.unreadable:
         log.error("%s: %s", source.given, source.reason)
-        failure = Failure("InputError", "open", f"{source.given}: {source.reason}", "check the path")
+        failure = Failure("InputError", "open", f"{source.given}: {source.reason}", "check the path and the file")
         return DocumentResult(source.given, failure=failure)
     log.info("%s: skipped, %s", source.given, source.reason)
     return DocumentResult(source.given, skipped=source.reason)

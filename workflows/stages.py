@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from pipeline.errors import RestoreError, StageError
 from pipeline.types import Failure, PageRef
 
 log = logging.getLogger("restore_docs")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def travels(task: Callable[P, R]) -> Callable[P, R]:
+    """Make a task's errors fit to be sent back from a worker: whatever they were raised from stays in the log there.
+
+    Causes are often exceptions of C libraries that do not pickle; Dask would then replace ours by an opaque one.
+    """
+
+    @functools.wraps(task)
+    def wrapped(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return task(*arguments, **options)
+        except RestoreError as error:
+            log.debug("%s", task.__name__, exc_info=True)
+            plain = error
+        except Exception as error:
+            log.debug("%s", task.__name__, exc_info=True)
+            plain = StageError(f"unexpected {type(error).__name__}: {error}", "please report this", task.__name__)
+        plain.__cause__ = plain.__context__ = None
+        raise plain
+
+    return wrapped
 
 
 class StageClock:

@@ -29,7 +29,7 @@ from pipeline.types import Array, Failure, PageRef, PageResult, PreparedPage, Re
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
-from workflows.stages import StageClock
+from workflows.stages import StageClock, travels
 
 # One thread per task: processes share the cores, and results do not depend on how many there are.
 THREADS_PER_TASK = 1
@@ -60,6 +60,7 @@ class PageTarget:
     kind: DocumentKind
 
 
+@travels
 def inspect_source(path: str, settings: RunSettings) -> Inspection:
     """Open a document, count its pages and fingerprint it. Raises InputError."""
     info = inspect_document(path, _raster_settings(settings))
@@ -71,6 +72,7 @@ def inspect_source(path: str, settings: RunSettings) -> Inspection:
     return Inspection(info.page_count, digest)
 
 
+@travels
 def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     """Rasterize a page, find its text, decide which pixels are ink, and cut tiles around them."""
     clock = StageClock(ref)
@@ -91,6 +93,7 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless)
 
 
+@travels
 def remove_text(prepared: PreparedPage, settings: RunSettings) -> RemovedText:
     """Ask the remover what is behind the text. A page without text costs nothing."""
     clock = StageClock(prepared.page.ref)
@@ -99,6 +102,7 @@ def remove_text(prepared: PreparedPage, settings: RunSettings) -> RemovedText:
     return RemovedText(tiles, clock.seconds)
 
 
+@travels
 def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSettings, target: PageTarget) -> PageResult:
     """Stitch the prediction into the page and write it as a work file."""
     page = prepared.page
@@ -118,6 +122,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     )
 
 
+@travels
 def keep_original(ref: PageRef, settings: RunSettings, target: PageTarget, failure: Failure) -> PageResult:
     """Write a page that failed as it came, text and all; asked for by ``--on-page-error keep-original`` only."""
     clock = StageClock(ref)
@@ -128,6 +133,7 @@ def keep_original(ref: PageRef, settings: RunSettings, target: PageTarget, failu
     return PageResult(ref, seconds=clock.seconds, failure=failure, kept_original=True, path=target.path)
 
 
+@travels
 def assemble_document(paths: Sequence[str], kind: DocumentKind, outputs: Sequence[str]) -> tuple[str, ...]:
     """Make the outputs of one document out of its pages' work files; the SHA-256 of each. Raises OutputError."""
     groups = [paths] if len(outputs) == 1 else [[path] for path in paths]

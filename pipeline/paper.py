@@ -1,0 +1,113 @@
+"""What the paper behind a line of text looks like: guesses, and the choice among them, place by place.
+
+All works on a strip: a line of text laid level, with some context around it. Sizes scale with ``height``, the text's
+height in pixels. Images are (H, W, 3) uint8 RGB, or (H, W) uint8 where a page has no colour.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pipeline.types import Array
+
+UNEXPLAINED = 24  # grey levels: a pixel farther from the paper than this is not explained by it
+WIDE_REACH = 2.5  # side of the median over the whole strip, in text heights
+NEAR_REACH = 1.5  # side of the median that sees the region only
+BAND_REACH = 0.4  # height of the rectangles of the band median
+BAND_RATIO = 8  # and how many times wider than high they are
+STROKE_LIMIT = 0.45  # what is narrower than this, in text heights, may be a stroke
+CHOICE_REACH = 1.5  # side of the square over which guesses are compared
+
+
+def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array, Array]:
+    """How far each pixel of a strip is from the paper, and to which side.
+
+    ``region`` (H, W) uint8 {0, 1} is where text was found. Three guesses of the paper compete: a median over the whole
+    strip (right for text on open paper), a median over the region alone (right for text in a box of its own colour) and
+    the strip without anything as narrow as a stroke (right along edges). At each place the guess wins that leaves
+    the fewest pixels of the region unexplained. Returns (difference (H, W) uint8, the largest over the channels;
+    darker (H, W) bool, where the pixel is darker than the paper).
+    """
+    grown = max(1, round(0.1 * height))
+    judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
+    side = int(CHOICE_REACH * height) | 1
+    best: Array | None = None
+    for guess, demand in _guesses(strip, region, height):
+        difference = _largest(cv2.absdiff(strip, guess))
+        darker = _grey(strip) < _grey(guess)
+        left = (judged & (difference > UNEXPLAINED)).astype(np.float32)
+        cost = cv2.blur(left, (side, side), borderType=cv2.BORDER_CONSTANT)
+        if best is None:
+            best, chosen, sign = cost, difference, darker
+            continue
+        better = cost < demand * best - 0.01
+        np.copyto(best, cost, where=better)
+        np.copyto(chosen, difference, where=better)
+        np.copyto(sign, darker, where=better)
+    return chosen, sign
+
+
+def _guesses(strip: Array, region: Array, height: float) -> list[tuple[Array, float]]:
+    rows = np.flatnonzero(region.any(axis=1))
+    columns = np.flatnonzero(region.any(axis=0))
+    top, bottom = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, region.shape[0])
+    left, right = max(int(columns[0]) - 1, 0), min(int(columns[-1]) + 2, region.shape[1])
+    near = _local_median(strip[top:bottom, left:right], NEAR_REACH * height)
+    borders = (top, region.shape[0] - bottom, left, region.shape[1] - right)
+    filled = _without_strokes(strip, height)
+    guesses = [
+        (_local_median(strip, WIDE_REACH * height), 1.0),
+        (cv2.copyMakeBorder(near, *borders, cv2.BORDER_REPLICATE), 0.9),
+        (filled, 0.9),
+        (_band_median(strip, height), 0.7),
+    ]
+    return [(guess, demand) for guess, demand in guesses if guess is not None]
+
+
+def _local_median(image: Array, side: float) -> Array:
+    """Median over squares of ``side`` px, on a coarser grid where the squares are large."""
+    step = max(1, int(side // 32))
+    coarse = np.ascontiguousarray(image[::step, ::step])
+    reach = max(1, int(side / step) // 2)
+    fringed = cv2.copyMakeBorder(coarse, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    median = cv2.medianBlur(fringed, 2 * reach + 1)[reach:-reach, reach:-reach]
+    return cv2.resize(median, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) if step > 1 else median
+
+
+def _band_median(image: Array, height: float) -> Array:
+    """Median over low, wide rectangles: right where a line of text runs along a narrow band of colour."""
+    squeezed = np.ascontiguousarray(image[:, ::BAND_RATIO])
+    median = cv2.medianBlur(squeezed, max(3, int(BAND_REACH * height) | 1))
+    return cv2.resize(median, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def _without_strokes(strip: Array, height: float) -> Array | None:
+    """The strip with all that is as narrow as a stroke, dark or light, replaced from the nearest wide place."""
+    side = int(STROKE_LIMIT * height) | 1
+    square = np.ones((side, side), np.uint8)
+    closed = cv2.morphologyEx(strip, cv2.MORPH_CLOSE, square)
+    opened = cv2.morphologyEx(strip, cv2.MORPH_OPEN, square)
+    narrow = _largest(cv2.max(closed - strip, strip - opened))
+    limit = max(20.0, 1.5 * float(np.percentile(narrow[::2, ::2], 20)))
+    known = (cv2.dilate((narrow > limit).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.uint8)
+    if known.mean() < 0.02:
+        return None
+    return cv2.medianBlur(from_nearest(strip, known), 7 if height > 14 else 5)
+
+
+def from_nearest(image: Array, known: Array) -> Array:
+    """``image`` with every pixel where ``known`` (H, W) uint8 is 0 replaced by the nearest pixel where it is 1."""
+    _, label = cv2.distanceTransformWithLabels(1 - known, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    places = np.flatnonzero(known)
+    source = np.zeros(int(label.max()) + 1, np.intp)
+    source[label.ravel()[places]] = places
+    return image.reshape(known.size, -1)[source[label.ravel()]].reshape(image.shape)
+
+
+def _largest(image: Array) -> Array:
+    return image if image.ndim == 2 else cv2.max(cv2.max(image[..., 0], image[..., 1]), image[..., 2])
+
+
+def _grey(image: Array) -> Array:
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

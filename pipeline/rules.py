@@ -1,0 +1,94 @@
+"""Rules, frames and check boxes among the ink of a strip: what must stay when the text goes.
+
+Works on the difference from the paper, (H, W) uint8, of a line of text laid level. ``height`` is the text's height.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pipeline.types import Array
+
+LENGTH_ALONG = 2.5  # a rule along the text is at least this long, in text heights
+LENGTH_ACROSS = 1.4  # and one across it this long: longer than any letter
+THICKNESS = 0.25  # no rule is thicker than this, in text heights ...
+THINNEST = 3  # ... or this, in px
+FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
+CLEAR = 0.65  # a rule has paper on both sides for this share of its length
+HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
+
+
+def rule_mask(difference: Array, threshold: float, height: float) -> Array:
+    """Where straight rules and rectangular frames run, (H, W) bool.
+
+    ``threshold`` is the difference from which a pixel counts as ink, in grey levels.
+    """
+    ink = (difference > threshold).astype(np.uint8)
+    found = _frames(ink, height)
+    found |= _level_rules(difference, ink, threshold, height, LENGTH_ALONG)
+    turned = _level_rules(difference.T.copy(), ink.T.copy(), threshold, height, LENGTH_ACROSS)
+    return found | turned.T
+
+
+def _level_rules(difference: Array, ink: Array, threshold: float, height: float, length: float) -> Array:
+    """Rules that run along the rows, with a slope of a pixel or two over their length."""
+    found = np.zeros(ink.shape, bool)
+    reach = int(max(length * height, 12))
+    if reach >= ink.shape[1]:
+        return found
+    tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
+    least = cv2.morphologyEx(tolerant, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
+    run = ink & (least > np.maximum(threshold, FLOOR * difference))
+    if not run.any():
+        return found
+    short = np.ones((1, max(3, int(0.6 * height))), np.uint8)
+    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
+    count, label, boxes, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
+    for index in range(1, count):
+        x, y, width, tall, area = boxes[index]
+        if width < 0.9 * reach or area > width * max(THICKNESS * height, THINNEST):
+            continue
+        body = label[y : y + tall, x : x + width] == index
+        if _is_rule(difference, body, (int(x), int(y)), height):
+            found[y : y + tall, x : x + width] |= body
+    return found
+
+
+def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:
+    x, y = corner
+    level = float(np.median(difference[y : y + body.shape[0], x : x + body.shape[1]][body]))
+    columns = np.flatnonzero(body.any(axis=0))
+    top = y + body[:, columns].argmax(axis=0)
+    bottom = y + body.shape[0] - 1 - body[::-1, columns].argmax(axis=0)
+    last = difference.shape[0] - 1
+    steps = range(2, 3 + max(2, round(0.1 * height)))
+    above = np.min([difference[np.maximum(top - step, 0), x + columns] for step in steps], axis=0)
+    below = np.min([difference[np.minimum(bottom + step, last), x + columns] for step in steps], axis=0)
+    clear = sorted((float((above < 0.5 * level).mean()), float((below < 0.5 * level).mean())))
+    if clear[0] >= CLEAR:
+        return True
+    along = np.array([difference[t : b + 1, x + c].max() for t, b, c in zip(top, bottom, columns, strict=True)])
+    even = float(np.percentile(along, 5) / max(np.percentile(along, 95), 1))
+    return clear[1] >= 0.85 and even >= 0.75
+
+
+def _frames(ink: Array, height: float) -> Array:
+    """The outlines of rectangular holes too large to be inside a letter: check boxes, cells, boxed labels."""
+    found = np.zeros(ink.shape, bool)
+    contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if tree is None:
+        return found
+    side = HOLE * height
+    for contour, (_, _, _, parent) in zip(contours, tree[0], strict=True):
+        if parent < 0:
+            continue
+        x, y, width, tall = cv2.boundingRect(contour)
+        if min(width, tall) < side or cv2.contourArea(contour) < 0.85 * (width - 1) * (tall - 1):
+            continue
+        thick = max(2, round(0.12 * height))
+        outer = (slice(max(y + 1 - thick, 0), y + tall - 1 + thick), slice(max(x + 1 - thick, 0), x + width - 1 + thick))
+        ring = ink[outer].astype(bool)
+        ring[y + 2 - outer[0].start : y + tall - 2 - outer[0].start, x + 2 - outer[1].start : x + width - 2 - outer[1].start] = False
+        found[outer] |= ring
+    return found
