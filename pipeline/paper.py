@@ -67,7 +67,7 @@ def _guesses(strip: Array, region: Array, height: float) -> list[tuple[Array, fl
 
 def _local_median(image: Array, side: float) -> Array:
     """Median over squares of ``side`` px, on a coarser grid where the squares are large."""
-    step = max(1, int(side // 32))
+    step = max(1, int(side // 16))
     coarse = np.ascontiguousarray(image[::step, ::step])
     reach = max(1, int(side / step) // 2)
     fringed = cv2.copyMakeBorder(coarse, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)

@@ -49,7 +49,7 @@ def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
     height, width = image.shape[:2]
     ink = np.zeros(height * width, bool)
     kept = np.zeros(height * width, bool)
-    pixels = image.reshape(height * width, 3)
+    pixels = _flat(image)
     outlines = [whole_pixels(polygon) for polygon in polygons]
     regions = polygon_mask(outlines, height, width).ravel()
     slope = _page_slope(outlines)
@@ -61,6 +61,14 @@ def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
         ink[strip.places[text & strip.valid]] = True
         kept[strip.places[rules & strip.valid]] = True
     return (ink & ~kept).reshape(height, width)
+
+
+def _flat(image: Array) -> Array:
+    """(H * W, 3) uint8, or (H * W,) where all three channels are the same: a third of the work."""
+    red = image[..., 0]
+    if np.array_equal(red, image[..., 1]) and np.array_equal(red, image[..., 2]):
+        return red.ravel()
+    return image.reshape(-1, 3)
 
 
 def _page_slope(outlines: Sequence[Array]) -> float:
@@ -152,6 +160,8 @@ def _text_components(difference: Array, ink: Array, darker: Array, regions: Arra
         left = ink & part
         for level in levels:
             left &= difference > level
+            if not (left & (strip.region > 0)).any():
+                break
             count, label = cv2.connectedComponents(left.astype(np.uint8), connectivity=8)
             total = np.bincount(label.ravel(), minlength=count)
             here = np.bincount(label.ravel(), weights=strip.region.ravel(), minlength=count)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from conftest import Outcome, draw_page
@@ -117,8 +118,8 @@ def test_doctor_notices_a_distribution_that_would_shadow_ours(
     tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Rival:
-        metadata = {"Name": "other-pipelines"}
-        files = [Path("pipeline/__init__.py")]
+        metadata: ClassVar = {"Name": "other-pipelines"}
+        files: ClassVar = [Path("pipeline/__init__.py")]
 
     monkeypatch.setattr(doctor, "distributions", lambda: [Rival()])
     done = restore_docs("doctor", "-o", tmp_path)

@@ -136,10 +136,10 @@ def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:
         run = Run(documents, RunSettings(detector="annotated"), out, manifest)
         run(cluster, LogLines())
     assert run.results[str(source)].status.value == "RESTORED"
-    assert 1 < cluster.most <= WINDOW_PER_SLOT * cluster.slots
+    assert 2 <= cluster.most <= WINDOW_PER_SLOT * cluster.slots
 
 
 def test_jobs_follow_the_machine_unless_told() -> None:
     assert decide_jobs(5) == 5
-    assert 1 <= decide_jobs("auto")
+    assert decide_jobs("auto") >= 1
     assert isinstance(open_cluster(1, None), SerialCluster)

@@ -150,8 +150,8 @@ def test_jpeg_scan_keeps_its_pixels_and_tables(tmp_path: Path, subsampling: int)
         stream = image_stream(book.pdf, data, (400, 300), "/DeviceRGB", 8, "/DCTDecode")
         book.page((96, 72), b"q 96 0 0 72 0 0 cm /Im0 Do Q", {"Im0": stream}, Rotate=rotate)
         page = rasterize(book.save(tmp_path / f"{rotate}.pdf"))
-        if not subsampling:  # decoders differ in how they spread colour that was stored coarsely
-            np.testing.assert_array_equal(page.image, np.rot90(expected, -rotate // 90))
+        if not subsampling:  # decoders differ in rounding, and in how they spread colour that was stored coarsely
+            np.testing.assert_allclose(page.image.astype(int), np.rot90(expected, -rotate // 90), atol=1)
         assert page.jpeg is not None
         squares = [np.reshape(tables[i], (8, 8)) for i in (0, 1)]
         for found, square in zip(page.jpeg.tables, squares, strict=True):
@@ -207,7 +207,7 @@ def test_skewed_one_bit_scan_stays_one_bit(tmp_path: Path, engine: str) -> None:
     assert page.image.shape == (600, 800, 3)
     assert page.colour is Colour.BILEVEL
     assert set(np.unique(page.image)) == {0, 255}
-    assert 0.05 < (page.image == 0).mean() < 0.08  # the ten rules
+    assert (page.image == 0).mean() == pytest.approx(10 * 600 * 3 / (600 * 800), rel=0.05)  # the ten rules
 
 
 def test_two_greys_in_one_bit_stay_grey(tmp_path: Path) -> None:

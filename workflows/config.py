@@ -35,7 +35,7 @@ class RunSettings(BaseModel):
     rasterizer: Literal["pymupdf", "pdf2image"] = _option(
         "pymupdf", "What draws PDF pages.", _PAGES, "pymupdf|pdf2image"
     )
-    max_pixels: int = _option(72_000_000, "Refuse pages with more pixels.", _PAGES, "N", ge=1)
+    max_pixels: int = _option(100_000_000, "Refuse pages with more pixels.", _PAGES, "N", ge=1)
     max_pages: int = _option(10_000, "Refuse documents with more pages.", _PAGES, "N", ge=1)
     password: SecretStr | None = _option(None, "Password that opens encrypted PDFs.", _PAGES, "TEXT")
 
