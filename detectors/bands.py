@@ -1,8 +1,7 @@
 """Looking at a large page piece by piece: where the pieces lie, and how what they show becomes one set of regions.
 
-A detection network shrinks a page to what its memory holds, and small text is lost. Here the page is seen at full
-size in overlapping pieces, which bounds the memory whatever the page, and then again in small, where glyphs too large
-for the network at full size have a size that it knows.
+A detection network shrinks a page to what its memory holds, and small text is lost. Seen in overlapping pieces, a
+page of any size needs the memory of one piece.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import shapely
 from shapely.geometry import Polygon, box
@@ -27,16 +25,10 @@ PIECE_AREA = 2_200_000
 PIECE_WIDTH = 2560
 # The networks halve the image five times
 STRIDE = 32
-# A page whose longer side is no longer than this is seen at twice its size: measured, 7 of 182 words missed instead
-SMALL_SIDE = 1280
-# The longer side of the smallest overview, and how much smaller each overview is than the look before it
-_OVERVIEW_SIDE, _OVERVIEW_STEP = 640, 4
-# A spread of grey levels, at quarter size, below which there is nothing to see, and the margin kept around the rest
-_FLAT, _MARGIN = 6, 64
 # The same text, when this share of the smaller polygon's part in the zone both pieces saw is in the other polygon
 _SAME = 0.5
-# An overview's polygon is news, when the looks before it cover less than this share of it
-_KNOWN = 0.6
+# What a look from farther away found is news, when a part this thick of it, in its own thickness, is not covered
+_UNKNOWN = 0.5
 # and then it replaces the polygons of which it holds this share
 _INSIDE = 0.9
 
@@ -50,15 +42,6 @@ class Finding:
     polygon: Array
     score: float
     seen_in: Box
-
-
-def plan_scales(width: int, height: int) -> tuple[float, ...]:
-    """Return the scales at which to look at a page: its own, or twice that when it is small, then the overviews."""
-    longer = max(width, height)
-    scales = [2.0 if longer <= SMALL_SIDE else 1.0]
-    while longer * scales[-1] > 1.5 * _OVERVIEW_SIDE:
-        scales.append(max(scales[-1] / _OVERVIEW_STEP, _OVERVIEW_SIDE / longer))
-    return tuple(scales)
 
 
 def plan_pieces(width: int, height: int) -> tuple[Box, ...]:
@@ -83,24 +66,6 @@ def _split(length: int, longest: int) -> tuple[int, tuple[int, ...]]:
 
 def _up(length: int) -> int:
     return -(-length // STRIDE) * STRIDE
-
-
-def busy_box(image: Array) -> Box | None:
-    """Return the part of a page, (H, W, 3) uint8, outside which it is flat; None when all of it is.
-
-    Looking at margins costs as much as looking at text. What counts as flat is far below what the network can see.
-    """
-    height, width = image.shape[:2]
-    small = cv2.resize(image, (-(-width // 4), -(-height // 4)), interpolation=cv2.INTER_AREA)
-    window = np.ones((5, 5), np.uint8)
-    spread = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, window).max(axis=2) > _FLAT
-    rows, columns = np.flatnonzero(spread.any(axis=1)), np.flatnonzero(spread.any(axis=0))
-    if not rows.size:
-        return None
-    return Box(
-        max(0, 4 * int(columns[0]) - _MARGIN), max(0, 4 * int(rows[0]) - _MARGIN),
-        min(width, 4 * int(columns[-1] + 1) + _MARGIN), min(height, 4 * int(rows[-1] + 1) + _MARGIN),
-    )  # fmt: skip
 
 
 def cut_piece(image: Array, piece: Box) -> Array:
@@ -163,18 +128,28 @@ def _rectangle(piece: Box) -> Polygon:
     return box(piece.x0, piece.y0, piece.x1, piece.y1)
 
 
-def add_overview(found: Sequence[Found], overview: Iterable[Found]) -> list[Found]:
-    """Add what only the overview saw; what was found before and lies inside such a polygon is dropped for it."""
-    shapes = [as_shape(polygon) for polygon, _ in found]
+def join_looks(closer: Sequence[Found], farther: Iterable[Found]) -> list[Found]:
+    """Return what a closer look found, and what only the look from farther away did.
+
+    Of text too large for the closer look, that look sees fragments: they are dropped for the whole.
+    """
+    shapes = [as_shape(polygon) for polygon, _ in closer]
     tree = shapely.STRtree(shapes)
     fragments: set[int] = set()
     news: list[Found] = []
-    for polygon, score in overview:
+    for polygon, score in farther:
         shape = as_shape(polygon)
         near = [int(index) for index in tree.query(shape)]
-        known = shapely.union_all([shapes[index] for index in near]).intersection(shape).area
-        if shape.area > 0 and known < _KNOWN * shape.area:
+        if _is_news(shape, [shapes[index] for index in near]):
             news.append((polygon, score))
             inside = (index for index in near if shapes[index].intersection(shape).area > _INSIDE * shapes[index].area)
             fragments.update(inside)
-    return [item for index, item in enumerate(found) if index not in fragments] + news
+    return [item for index, item in enumerate(closer) if index not in fragments] + news
+
+
+def _is_news(shape: Polygon, known: list[Polygon]) -> bool:
+    """Whether more than a margin of a shape is not covered: a glance from afar draws wider margins around text."""
+    if not shape.area:
+        return False
+    thickness = 2 * shape.area / shape.length  # of a long thin shape
+    return not shape.difference(shapely.union_all(known)).buffer(-_UNKNOWN / 2 * thickness).is_empty

@@ -5,13 +5,14 @@ The only module that imports paddleocr. The shipped weights need no network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from detectors.bands import Finding, Found, add_overview, busy_box, cut_piece, merge_findings, plan_pieces, plan_scales
+from detectors.bands import Finding, Found, cut_piece, join_looks, merge_findings, plan_pieces
 from detectors.base import DetectorSettings
+from detectors.looks import Look, has_small_marks, plan_looks
 from detectors.models import load_model
 from pipeline.errors import StageError
 from pipeline.geometry import clip_polygon, reading_order
@@ -19,7 +20,7 @@ from pipeline.types import Array, PageRef, TextRegion
 
 
 class PaddleOcrDetector:
-    """Finds text with ``paddleocr.TextDetection``, at the page's full size, in pieces of bounded size."""
+    """Finds text with ``paddleocr.TextDetection``, whatever the page's size, in pieces of bounded size."""
 
     name = "paddleocr"
 
@@ -32,7 +33,7 @@ class PaddleOcrDetector:
         """See ``Detector.detect``."""
         height, width = image.shape[:2]
         try:
-            found = self._look(image)
+            found = self._look(image, plan_looks(width, height))
         except Exception as error:  # whatever onnxruntime, OpenCV or PaddleOCR raise: this page failed, no other
             raise StageError(
                 f"text detection failed on page {ref.page_number} of {ref.document} ({width} x {height} px): {error}",
@@ -43,25 +44,23 @@ class PaddleOcrDetector:
         clipped = ((clip_polygon(polygon, width, height), score) for polygon, score in found)
         return reading_order([TextRegion(polygon, score) for polygon, score in clipped if polygon is not None])
 
-    def _look(self, image: Array) -> list[Found]:
-        busy = busy_box(image)
-        if busy is None:
-            return []
+    def _look(self, image: Array, looks: Sequence[Look]) -> list[Found]:
         found: list[Found] = []
-        for scale in plan_scales(image.shape[1], image.shape[0]):
-            look = _resize(image[busy.slices], scale)
-            back = np.array((busy.width / look.shape[1], busy.height / look.shape[0]), np.float32)
-            seen = merge_findings(list(self._look_at_pieces(look)))
-            corner = np.array((busy.x0, busy.y0), np.float32)
-            moved = [(polygon * back + corner, score) for polygon, score in seen]
-            found = add_overview(found, moved)
+        for look in looks:
+            seen = _resize(image, look.scale)
+            back = np.array((image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]), np.float32)
+            known = [polygon / back for polygon, _ in found]
+            news = merge_findings(list(self._look_at_pieces(seen, known, look.tallest)))
+            found = join_looks([(polygon * back, score) for polygon, score in news], found)
         return found
 
-    def _look_at_pieces(self, look: Array) -> Iterator[Finding]:
-        for piece in plan_pieces(look.shape[1], look.shape[0]):
-            corner = np.array((piece.x0, piece.y0), np.float32)
-            for polygon, score in self._find(cut_piece(look, piece)):
-                yield Finding(polygon + corner, score, piece)
+    def _look_at_pieces(self, seen: Array, known: Sequence[Array], tallest: int) -> Iterator[Finding]:
+        for box in plan_pieces(seen.shape[1], seen.shape[0]):
+            piece, corner = cut_piece(seen, box), np.array((box.x0, box.y0), np.float32)
+            if tallest and not has_small_marks(piece, (polygon - corner for polygon in known), tallest):
+                continue
+            for polygon, score in self._find(piece):
+                yield Finding(polygon + corner, score, box)
 
     def _find(self, piece: Array) -> list[Found]:
         """(polygon (4, 2) float32, score) in one piece, (H, W, 3) uint8 RGB with sides that are multiples of 32."""

@@ -6,12 +6,11 @@ import contextlib
 import errno
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pikepdf
 
@@ -22,9 +21,6 @@ from pipeline.formats import DocumentKind, WriteSettings
 from pipeline.types import Page
 
 __all__ = ["WriteSettings", "assemble", "encode_page"]
-
-_FAN_IN = 64
-"""Work files that are open at a time while a PDF is merged; longer documents are merged in rounds."""
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -123,29 +119,14 @@ def _copy(paths: Sequence[Path], out: BinaryIO) -> None:
 
 
 def _merge_pdf(paths: Sequence[Path], out: BinaryIO) -> None:
-    if len(paths) <= _FAN_IN:
-        _merge_few(paths, out)
-        return
-    # beside the output, where there is room for the result anyway; /tmp may be small or in memory
-    with tempfile.TemporaryDirectory(prefix=".restore-docs-", dir=Path(out.name).parent) as folder:
-        parts = []
-        for start in range(0, len(paths), _FAN_IN):
-            part = Path(folder) / f"{start}.pdf"
-            with part.open("w+b") as file:
-                _merge_few(paths[start : start + _FAN_IN], file)
-            parts.append(part)
-        _merge_pdf(parts, out)
-
-
-def _merge_few(paths: Sequence[Path], out: BinaryIO) -> None:
-    with ExitStack() as open_files, pikepdf.new() as merged:
-        for path in paths:
-            source = open_files.enter_context(pikepdf.open(path))
-            merged.pages.extend(source.pages)
+    # qpdf's job opens one work file at a time and copies streams as they are; appending to a pikepdf.Pdf would hold
+    # the whole document in memory. The job does not write: it would not notice a full disk.
+    sources = [word for path in paths for word in (str(path.resolve()), "1")]
+    job: Any = pikepdf.Job(["pikepdf", "--empty", "--keep-files-open=n", "--pages", *sources, "--", "unwritten.pdf"])
+    with job.create_pdf() as merged:
         merged.save(
             out,
             deterministic_id=True,
             fix_metadata_version=False,
-            compress_streams=True,
             object_stream_mode=pikepdf.ObjectStreamMode.generate,
         )

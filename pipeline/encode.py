@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from math import ceil, log10
 from typing import Any
 
 import img2pdf
@@ -19,6 +20,8 @@ DEFAULT_QUALITY = 85
 _MAX_SIDE = {DocumentKind.JPEG: 65_500, DocumentKind.WEBP: 16_383}
 _MIN_SIDE_PT = 3.0
 """Viewers refuse pages below 3 x 3 points (PDF 2.0, annex C)."""
+
+_MAX_SIDE_PT = 14_400.0
 
 _FLAT_SHARE = 0.6
 """Share of pixels that equal their left neighbour, above which a page is worth trying as PNG: paper that went
@@ -155,7 +158,9 @@ def _tiff(page: Page, settings: WriteSettings) -> bytes:
 
 
 def _pdf(page: Page, settings: WriteSettings) -> bytes:
-    width_pt, height_pt = max(_MIN_SIDE_PT, page.width_pt), max(_MIN_SIDE_PT, page.height_pt)
+    # beyond the limit img2pdf counts in units of 10, 100, ... points, which is what the least size is then told in
+    unit = 10 ** max(0, ceil(log10(max(page.width_pt, page.height_pt) / _MAX_SIDE_PT)))
+    width_pt, height_pt = (max(_MIN_SIDE_PT * unit, side) for side in (page.width_pt, page.height_pt))
 
     def layout(*_: object) -> tuple[float, float, float, float]:
         return width_pt, height_pt, width_pt, height_pt

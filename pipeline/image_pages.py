@@ -93,6 +93,8 @@ def _page(ref: PageRef, pixels: Array, dpi: tuple[float, float], one_bit: bool, 
 @contextmanager
 def _opened(path: str, kind: DocumentKind) -> Iterator[Image.Image]:
     """The file as a Pillow image of the kind that was identified; Pillow's ways to fail become an InputError."""
+    # some libraries switch this on for the whole process; half a page must fail, not come back half grey
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd tags, which do not concern the pixels
@@ -139,9 +141,6 @@ def _resolution(image: Image.Image, swapped: bool) -> tuple[float, float]:
 
 
 def _upright_pixels(image: Image.Image, path: str) -> Array:
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        # some libraries switch this on for the whole process; half a page must fail, not come back half grey
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
     image.load()
     profile = image.info.get("icc_profile")
     turned_image = ImageOps.exif_transpose(image)

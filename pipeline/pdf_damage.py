@@ -11,10 +11,10 @@ import zlib
 from typing import Any
 
 _LOST = re.compile(
-    r"padding truncated image|jpeg error|premature end of file in jpeg|openjpeg error|JPX|jbig2|jbig2dec error"
-    r"|in \dd faxd|unknown filter|image only stream|cannot (draw|decode|load|read) (image|page|content)"
-    r"|not enough data to determine image format|treating as end of file|(?<!ignoring )zlib error"
-    r"|unknown colorspace|too many syntax errors|Overly large image",
+    r"padding truncated image|jpeg error|premature end of file in jpeg|not enough data to determine image format"
+    r"|openjpeg error|JPX (header|image)|jbig2dec error|jbig2 image|in \dd faxd|unknown filter|image only stream"
+    r"|cannot (draw|decode|load|read) (image|page|content)|Overly large image|unknown colorspace"
+    r"|(?<!ignoring )zlib error|treating as end of file|too many syntax errors",
     re.IGNORECASE,
 )
 """Data that are damaged or cannot be decoded, as against drawing instructions that are merely malformed."""

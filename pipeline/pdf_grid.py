@@ -12,8 +12,8 @@ from pipeline.types import Box
 DEFAULT_DPI = 200.0
 """For pages that are no scans: enough for small print, and what the detectors were measured at."""
 
-MAX_SCAN_DPI = 1200.0
-"""A finer image is a thumbnail-sized page or a mistake in the file, not a scanner's resolution."""
+_MAX_ASPECT = 4.0
+"""Pixels more oblong than this are no scanner's (fax has 2.1) but a stretched background."""
 
 _MAX_PIECE_DPI = 600.0
 """For scans pieced together: one small, fine piece, such as a stamp, does not decide for the page alone."""
@@ -24,7 +24,7 @@ _MIN_COVER = 0.90
 _SQUARE_WITHIN = 0.02
 """Pixels whose sides differ by less are square: page boxes are rounded to whole points."""
 
-_MAX_MARKS = 20_000
+_MAX_MARKS = 3_000
 """A page with more drawing operations than this is no scan, and need not be followed to its end."""
 
 
@@ -68,6 +68,11 @@ class ImageMark:
         wide, high = max(1e-6, (a * a + b * b) ** 0.5), max(1e-6, (c * c + d * d) ** 0.5)
         along, across = self.width / wide, self.height / high
         return (across, along) if self.turned else (along, across)
+
+    @property
+    def aspect(self) -> float:
+        """How oblong its pixels are as drawn, >= 1."""
+        return max(self.per_point) / min(self.per_point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def choose_grid(marks: PageMarks, width_pt: float, height_pt: float, dpi: float 
 
 def _own_grid(marks: PageMarks, width_pt: float, height_pt: float) -> Grid | None:
     area_pt = width_pt * height_pt
-    large = [mark for mark in marks.images if _share(mark, area_pt) >= _MIN_COVER]
+    large = [m for m in marks.images if _share(m, area_pt) >= _MIN_COVER and m.aspect <= _MAX_ASPECT]
     scan = max(large, key=lambda mark: max(mark.per_point), default=None)
     if scan is not None and (not marks.drawn_over or max(scan.per_point) * 72.0 >= DEFAULT_DPI):
         grid = _scan_grid(scan, width_pt, height_pt)
@@ -192,12 +197,8 @@ def even_grid(dpi: float, width_pt: float, height_pt: float) -> Grid:
 
 
 def _scan_grid(scan: ImageMark, width_pt: float, height_pt: float) -> Grid:
-    along, across = scan.per_point
-    finest = max(along, across)
-    if not scan.upright or finest / min(along, across) - 1.0 >= _SQUARE_WITHIN:
-        return even_grid(min(finest * 72.0, MAX_SCAN_DPI), width_pt, height_pt)
-    if finest * 72.0 > MAX_SCAN_DPI:
-        return even_grid(DEFAULT_DPI, width_pt, height_pt)
+    if not scan.upright or scan.aspect - 1.0 >= _SQUARE_WITHIN:
+        return even_grid(max(scan.per_point) * 72.0, width_pt, height_pt)
     x0, y0, x1, y1 = scan.bounds_pt
     width, height = (scan.height, scan.width) if scan.turned else (scan.width, scan.height)
     scale_x, scale_y = width / (x1 - x0), height / (y1 - y0)

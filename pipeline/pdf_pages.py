@@ -49,8 +49,12 @@ def rasterize_pdf_page(ref: PageRef, settings: RasterSettings) -> Page:
         finally:
             # decoded images and fonts of the last page; a run over thousands of pages must not collect them
             pymupdf.TOOLS.store_shrink(100)
-    if image is None:
-        image = _draw_with_poppler(ref, plan, settings)
+    if settings.rasterizer == "pdf2image":
+        # MuPDF's picture told whether the page can be drawn in full; Poppler would keep that to itself
+        image, more = _draw_with_poppler(ref, plan, settings)
+        noted += more
+    for line in noted:
+        logger.warning("%s page %d: %s", ref.document, ref.page_number, line)
     return _page(ref, plan, image, noted)
 
 
@@ -63,7 +67,7 @@ class _Plan:
     jpeg: JpegTables | None
 
 
-def _draw(document: Any, ref: PageRef, settings: RasterSettings) -> tuple[_Plan, Array | None, tuple[str, ...]]:
+def _draw(document: Any, ref: PageRef, settings: RasterSettings) -> tuple[_Plan, Array, tuple[str, ...]]:
     complaints()
     page = mupdf.fz_load_page(document.this, ref.page_index)
     bounds = mupdf.fz_bound_page(page)
@@ -75,13 +79,11 @@ def _draw(document: Any, ref: PageRef, settings: RasterSettings) -> tuple[_Plan,
     _refuse_large(ref, grid, marks, (width_pt, height_pt), settings.max_pixels)
     rotated = document[ref.page_index].rotation in (90, 270)
     plan = _Plan(width_pt, height_pt, rotated, grid, _embedded_tables(document, ref.page_index, grid))
-    image = _draw_with_mupdf(page, grid) if settings.rasterizer == "pymupdf" else None
+    image = _draw_with_mupdf(page, grid)
     noted = complaints()
     lost = lost_part(noted, document, ref.page_index)
     if lost:
         raise _failed(ref, f"is damaged, and part of it cannot be drawn: {lost}", _REMEDY_BROKEN)
-    for line in noted:
-        logger.warning("%s page %d: %s", ref.document, ref.page_number, line)
     return plan, image, noted
 
 
@@ -127,19 +129,15 @@ def _draw_with_mupdf(page: Any, grid: Grid) -> Array:
     return np.ascontiguousarray(rows[:, : box.width * 3]).reshape(box.height, box.width, 3).copy()
 
 
-def _draw_with_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings) -> Array:
+def _draw_with_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings) -> tuple[Array, tuple[str, ...]]:
     size = (plan.grid.box.width, plan.grid.box.height)
+    noted: tuple[str, ...] = ()
     try:
-        drawn = pdf2image.convert_from_path(
-            ref.document,
-            first_page=ref.page_number,
-            last_page=ref.page_number,
-            # pdftoppm scales first and rotates then
-            size=size[::-1] if plan.rotated else size,
-            use_cropbox=True,
-            userpw=settings.password,
-            timeout=POPPLER_TIMEOUT_SECONDS,
-        )
+        try:
+            drawn = _run_poppler(ref, plan, settings, strict=True)
+        except pdf2image.exceptions.PDFSyntaxError as error:
+            noted = tuple(dict.fromkeys(str(error).splitlines()))
+            drawn = _run_poppler(ref, plan, settings, strict=False)
     except pdf2image.exceptions.PDFInfoNotInstalledError as error:
         remedy = "install poppler-utils, or use --rasterizer pymupdf"
         raise SetupError("pdf2image needs Poppler's pdftoppm, which is not there", remedy) from error
@@ -147,7 +145,23 @@ def _draw_with_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings) -> A
         raise _failed(ref, f"could not be drawn by Poppler: {error}", "try --rasterizer pymupdf") from error
     if len(drawn) != 1 or drawn[0].size != size:
         raise _failed(ref, "could not be drawn by Poppler in the right size", "try --rasterizer pymupdf")
-    return np.array(drawn[0].convert("RGB"))
+    return np.array(drawn[0].convert("RGB")), noted
+
+
+def _run_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings, strict: bool) -> list[Image.Image]:
+    size = (plan.grid.box.width, plan.grid.box.height)
+    images = pdf2image.convert_from_path(
+        ref.document,
+        first_page=ref.page_number,
+        last_page=ref.page_number,
+        # pdftoppm scales first and rotates then
+        size=size[::-1] if plan.rotated else size,
+        use_cropbox=True,
+        userpw=settings.password,
+        timeout=POPPLER_TIMEOUT_SECONDS,
+        strict=strict,
+    )
+    return list(images)
 
 
 def _embedded_tables(document: Any, page_index: int, grid: Grid) -> JpegTables | None:

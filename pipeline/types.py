@@ -107,8 +107,7 @@ class Page:
     """One rasterized page.
 
     ``image`` is (H, W, 3) uint8 RGB. ``width_pt``/``height_pt`` is the displayed size (rotation and UserUnit applied).
-    ``colour`` is what the page is made of. ``jpeg`` is set when the page is one scan that was stored as JPEG.
-    ``complaints`` are what the rasterizer found wrong with the source without anything being lost, for the log.
+    ``colour`` is what it is made of, ``jpeg`` how the one scan on it was stored, ``complaints`` what was odd.
     """
 
     ref: PageRef

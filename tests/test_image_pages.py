@@ -53,9 +53,7 @@ def rasterize(path: str, index: int = 0, **settings: Any) -> Page:
         ("JPEG", {"quality": 95, "subsampling": 0}),
     ],
 )
-def test_every_orientation_is_set_upright(
-    tmp_path: Path, kind: str, options: dict[str, Any], orientation: int
-) -> None:
+def test_every_orientation_is_set_upright(tmp_path: Path, kind: str, options: dict[str, Any], orientation: int) -> None:
     pixels = noise(12, 20, 3) if kind != "JPEG" else np.asarray(Image.fromarray(noise(3, 5, 3)).resize((20, 12)))
     exif = Image.Exif()
     exif[ORIENTATION_TAG] = orientation
@@ -234,14 +232,10 @@ def test_frames_in_a_circle_end(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     directory = int.from_bytes(content[4:8], "little")
     count = int.from_bytes(content[directory : directory + 2], "little")
-    content[directory + 2 + 12 * count :][:4] = b""
     link = directory + 2 + 12 * count
     content[link : link + 4] = directory.to_bytes(4, "little")
     path.write_bytes(content)
-    try:
-        assert inspect_document(str(path), RasterSettings()).page_count == 1
-    except InputError as error:
-        assert "damaged" in str(error)
+    assert inspect_document(str(path), RasterSettings()).page_count == 1
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])

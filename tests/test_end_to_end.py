@@ -1,0 +1,73 @@
+"""The real program on the documents in examples/, with the real detector."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pymupdf
+import pytest
+from conftest import Outcome
+from PIL import Image
+
+from detectors.base import DetectorSettings
+from detectors.registry import create_detector
+from pipeline.masks import polygon_mask
+from pipeline.types import PageRef
+
+Program = Callable[..., Outcome]
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["form.png", "exam.jpg", "letter.png"])
+def test_text_goes_and_the_page_stays(name: str, tmp_path: Path, restore_docs: Program) -> None:
+    done = restore_docs(EXAMPLES / name, "--out", tmp_path, "--jobs", "1", "--format", "png", "--lossless")
+    entry = done.document(name)
+    assert entry["status"] in ("RESTORED", "NEEDS_REVIEW") and done.code in (0, 6)
+    before, after = pixels(EXAMPLES / name), pixels(Path(entry["output"]))
+    detector = create_detector("paddleocr", DetectorSettings())
+    found = detector.detect(before, PageRef(name, 0))
+    assert len(found) == entry["pages"][0]["regions"] > 10
+    allowed = polygon_mask([region.polygon for region in found], *before.shape[:2]).astype(np.uint8)
+    grown = cv2.dilate(allowed, np.ones((41, 41), np.uint8)).astype(bool)
+    assert (before[~grown] == after[~grown]).all(), "away from text every pixel is what it was"
+    changed = (before != after).any(axis=2)
+    assert 0.002 < changed.mean() < 0.25, "ink is replaced, not boxes"
+    left = detector.detect(after, PageRef(name, 0))
+    assert len(left) <= 0.15 * len(found), f"{len(left)} of {len(found)} regions are still found"
+
+
+def test_a_cleaned_pdf_is_pixels_only_with_the_same_pages(tmp_path: Path, restore_docs: Program) -> None:
+    source = EXAMPLES / "two-pages.pdf"
+    done = restore_docs(source, "--out", tmp_path, "--jobs", "1")
+    assert done.document("two-pages.pdf")["status"] in ("RESTORED", "NEEDS_REVIEW")
+    with pymupdf.open(source) as before, pymupdf.open(tmp_path / "two-pages.pdf") as after:
+        assert before.page_count == after.page_count == 2
+        assert any(page.get_text().strip() for page in before), "the example must have something to lose"
+        for old, new in zip(before, after, strict=True):
+            assert new.get_text() == "" and len(new.get_images()) == 1 and not list(new.annots())
+            assert new.rect.width == pytest.approx(old.rect.width, abs=0.5)
+            assert new.rect.height == pytest.approx(old.rect.height, abs=0.5)
+        assert not after.get_toc() and not any(
+            v for k, v in after.metadata.items() if k not in ("format", "encryption")
+        )
+
+
+@pytest.mark.slow
+def test_all_examples_in_one_run_on_two_workers_match_the_serial_bytes(tmp_path: Path) -> None:
+    names = ["form.png", "exam.jpg", "letter.png", "two-pages.pdf"]
+    for jobs in (1, 2):
+        words = [*(str(EXAMPLES / name) for name in names), "--out", str(tmp_path / str(jobs)), "--jobs", str(jobs)]
+        program = "from workflows.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 6), done.stderr
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
