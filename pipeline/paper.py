@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.types import Array
 
 UNEXPLAINED = 24  # grey levels: a pixel farther from the paper than this is not explained by it
+COARSE = 40  # text higher than twice this many px is looked at on a coarser grid
 WIDE_REACH = 2.5  # side of the median over the whole strip, in text heights
 NEAR_REACH = 1.5  # side of the median that sees the region only
 BAND_REACH = 0.4  # height of the rectangles of the band median
@@ -33,7 +34,11 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
     side = int(CHOICE_REACH * height) | 1
     best: Array | None = None
-    for guess, demand in _guesses(strip, region, height):
+    step = max(1, int(height // COARSE))
+    coarse = np.ascontiguousarray(strip[::step, ::step])
+    for guess, demand in _guesses(coarse, region[::step, ::step], height / step):
+        if step > 1:
+            guess = cv2.resize(guess, strip.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         difference = _largest(cv2.absdiff(strip, guess))
         darker = _grey(strip) < _grey(guess)
         left = (judged & (difference > UNEXPLAINED)).astype(np.float32)

@@ -12,29 +12,35 @@ from pipeline.types import Array
 
 LENGTH_ALONG = 2.5  # a rule along the text is at least this long, in text heights
 LENGTH_ACROSS = 1.4  # and one across it this long: longer than any letter
+SHORTEST = 12  # px
+SHORTEST_ALONG = 36  # px: small type runs together into short lines of its own
 THICKNESS = 0.25  # no rule is thicker than this, in text heights ...
 THINNEST = 3  # ... or this, in px
 FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
 CLEAR = 0.65  # a rule has paper on both sides for this share of its length
+SMALL = 1.2  # a frame smaller than this, in text heights, must be empty: U+56FD and the like are letters
 HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
 
 
 def rule_mask(difference: Array, threshold: float, height: float) -> Array:
     """Where straight rules and rectangular frames run, (H, W) bool.
 
-    ``threshold`` is the difference from which a pixel counts as ink, in grey levels.
+    ``difference`` is that of one side, darker or lighter than the paper, and 0 elsewhere; ``threshold`` the
+    difference from which a pixel counts as ink, in grey levels.
     """
     ink = (difference > threshold).astype(np.uint8)
+    if int(ink.sum()) < SHORTEST:
+        return np.zeros(ink.shape, bool)
     found = _frames(ink, height)
-    found |= _level_rules(difference, ink, threshold, height, LENGTH_ALONG)
-    turned = _level_rules(difference.T.copy(), ink.T.copy(), threshold, height, LENGTH_ACROSS)
-    return found | turned.T
+    along = max(int(LENGTH_ALONG * height), SHORTEST_ALONG)
+    across = max(int(LENGTH_ACROSS * height), SHORTEST)
+    found |= _level_rules(difference, ink, threshold, height, along)
+    return found | _level_rules(difference.T.copy(), ink.T.copy(), threshold, height, across).T
 
 
-def _level_rules(difference: Array, ink: Array, threshold: float, height: float, length: float) -> Array:
-    """Rules that run along the rows, with a slope of a pixel or two over their length."""
+def _level_rules(difference: Array, ink: Array, threshold: float, height: float, reach: int) -> Array:
+    """Rules of at least ``reach`` px that run along the rows, with a slope of a pixel or two over that length."""
     found = np.zeros(ink.shape, bool)
-    reach = int(max(length * height, 12))
     if reach >= ink.shape[1]:
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
@@ -74,7 +80,7 @@ def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: fl
 
 
 def _frames(ink: Array, height: float) -> Array:
-    """The outlines of rectangular holes too large to be inside a letter: check boxes, cells, boxed labels."""
+    """The outlines of rectangular holes too large to be inside a letter: empty check boxes, cells, boxed labels."""
     found = np.zeros(ink.shape, bool)
     contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if tree is None:
@@ -84,11 +90,24 @@ def _frames(ink: Array, height: float) -> Array:
         if parent < 0:
             continue
         x, y, width, tall = cv2.boundingRect(contour)
-        if min(width, tall) < side or cv2.contourArea(contour) < 0.85 * (width - 1) * (tall - 1):
+        if min(width, tall) < side or not _has_corners(contour, (x, y, width, tall)):
+            continue
+        inside = ink[y + 1 : y + tall - 1, x + 1 : x + width - 1]
+        if max(width, tall) < SMALL * height and float(inside.mean()) > 0.05:
             continue
         thick = max(2, round(0.12 * height))
-        outer = (slice(max(y + 1 - thick, 0), y + tall - 1 + thick), slice(max(x + 1 - thick, 0), x + width - 1 + thick))
-        ring = ink[outer].astype(bool)
-        ring[y + 2 - outer[0].start : y + tall - 2 - outer[0].start, x + 2 - outer[1].start : x + width - 2 - outer[1].start] = False
-        found[outer] |= ring
+        top, left = max(y + 1 - thick, 0), max(x + 1 - thick, 0)
+        ring = ink[top : y + tall - 1 + thick, left : x + width - 1 + thick].astype(bool)
+        ring[y + 1 - top : y + tall - 1 - top, x + 1 - left : x + width - 1 - left] = False
+        found[top : y + tall - 1 + thick, left : x + width - 1 + thick] |= ring
     return found
+
+
+def _has_corners(contour: Array, box: tuple[int, int, int, int]) -> bool:
+    """Whether a hole reaches into all four corners of its box, as a frame's does and that of a D or O does not."""
+    x, y, width, tall = box
+    hole = np.zeros((tall, width), np.uint8)
+    cv2.drawContours(hole, [contour], -1, 1, -1, offset=(-x, -y))
+    dx, dy = max(2, width // 6), max(2, tall // 6)
+    corners = (hole[:dy, :dx], hole[:dy, -dx:], hole[-dy:, :dx], hole[-dy:, -dx:])
+    return min(float(corner.mean()) for corner in corners) > 0.6

@@ -126,7 +126,7 @@ def _split(pixels: Array, regions: Array, strip: Strip) -> tuple[Array, Array]:
     side = int(WIDEST_STROKE * height) | 1
     narrow = difference - cv2.morphologyEx(difference, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     strong = (difference > threshold) & (narrow > 0.5 * threshold)
-    rules = rule_mask(difference, threshold, height)
+    rules = rule_mask(difference * darker, threshold, height) | rule_mask(difference * ~darker, threshold, height)
     apart = cv2.dilate(rules.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     text = _text_components(difference, strong & apart, darker, regions, strip)
     faint = max(RIM_CONTRAST, RIM_NOISE_FACTOR * noise)

@@ -8,21 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline import errors
-from pipeline.types import (
-    Box,
-    Colour,
-    DocumentResult,
-    DocumentStatus,
-    Failure,
-    Page,
-    PageRef,
-    PageResult,
-    PageStatus,
-    PreparedPage,
-    RestoredTile,
-    TextRegion,
-    Tile,
-)
+from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
+from pipeline.types import Box, Colour, Page, PageRef, PreparedPage, RestoredTile, TextRegion, Tile
 
 REF = PageRef("a.pdf", 0)
 FAILURE = Failure("StageError", "detect", "it broke")

@@ -18,8 +18,8 @@ from pipeline.errors import ClusterError
 # What one page at the default limits may need at its peak; decides how many pages are worked on at once.
 BYTES_PER_JOB = 2_500_000_000
 WORKER_START_SECONDS = 30
-# A worker that dies takes its page along at most this often before the page is blamed.
-ALLOWED_DEATHS = 1
+# Dask would start the tasks of a dead worker again this often; we do that ourselves, one at a time (see Run._drain).
+ALLOWED_DEATHS = 0
 
 
 class Cluster(Protocol):
@@ -37,6 +37,10 @@ class Cluster(Protocol):
 
     def outcome(self, future: Any) -> tuple[Any, BaseException | None]:
         """(result, None) or (None, error) of a future that is done. Raises ClusterError when it was lost."""
+        ...
+
+    def lost_its_worker(self, future: Any) -> bool:
+        """Whether a future that is done failed because the process that worked on it died."""
         ...
 
     def close(self) -> None:
@@ -67,6 +71,10 @@ class SerialCluster:
         """The result or the error of a future."""
         error = future.exception()
         return (None, error) if error is not None else (future.result(), None)
+
+    def lost_its_worker(self, future: Future[Any]) -> bool:
+        """Never: we would be gone as well."""
+        return False
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -110,6 +118,12 @@ class DaskCluster:
             raise ClusterError(f"the cluster lost {future.key}", "run the same command again")
         error = future.exception()
         return (None, error) if error is not None else (future.result(), None)
+
+    def lost_its_worker(self, future: Any) -> bool:
+        """Dask says so by the error."""
+        from distributed import KilledWorker
+
+        return future.status == "error" and isinstance(future.exception(), KilledWorker)
 
     def close(self) -> None:
         """Close the client, and the cluster if it is ours."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from pipeline.errors import ClusterError, InputError, OutputError, RestoreError, SetupError, UsageError
-from pipeline.types import DocumentResult, DocumentStatus
+from pipeline.results import DocumentResult, DocumentStatus
 
 
 class ExitCode(IntEnum):

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import OutputError
-from pipeline.types import Failure, PageRef, PageResult
+from pipeline.results import Failure, PageResult
+from pipeline.types import PageRef
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -74,9 +75,10 @@ class Manifest:
 
 
 def _page_from(entry: dict[str, object]) -> PageResult:
-    ref, failure = entry.pop("ref"), entry.pop("failure")
+    ref, failure, notes = entry.pop("ref"), entry.pop("failure"), entry.pop("notes")
     return PageResult(
         ref=PageRef(**ref),  # type: ignore[arg-type]
+        notes=tuple(notes),  # type: ignore[arg-type]
         failure=Failure(**failure) if failure else None,  # type: ignore[arg-type]
         **entry,  # type: ignore[arg-type]
     )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
-from pipeline.types import DocumentResult, PageResult
+from pipeline.results import DocumentResult, PageResult
 from workflows.report import document_entry, page_entry, totals
 
 log = logging.getLogger("restore_docs")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutputError
-from pipeline.types import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
+from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
 from workflows.config import RunSettings, versions
 
 
@@ -38,6 +38,7 @@ def page_entry(page: PageResult) -> dict[str, Any]:
         "regions_left": page.residual_count,
         "changed_pixels": page.changed_pixels,
         "seconds": {stage: round(spent, 4) for stage, spent in page.seconds.items()},
+        "notes": list(page.notes),
         "failure": failure_entry(page.failure),
     }
 

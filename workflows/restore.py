@@ -10,13 +10,15 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.documents import DocumentKind
 from pipeline.errors import ClusterError, InputError, OutputError, SetupError, UsageError
-from pipeline.types import DocumentResult, Failure, PageRef, PageResult, PageStatus
+from pipeline.results import DocumentResult, Failure, PageResult, PageStatus
+from pipeline.types import PageRef
 from workflows import tasks
 from workflows.cluster import Cluster
 from workflows.config import RunSettings, selected_pages
@@ -54,6 +56,15 @@ class _Job:
         return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind)
 
 
+@dataclass(slots=True)
+class _Flight:
+    """A task in flight: how to start it (again), what to do with its outcome, and whether it flies alone."""
+
+    start: Callable[[], Any]
+    landed: Callable[[Any], None]
+    alone: bool = False
+
+
 class Run:
     """One run over planned documents. Call it once; ``results`` then holds a result per document, by source.
 
@@ -70,7 +81,8 @@ class Run:
         self._out = out
         self._work = out / ".restore-docs" / "work"
         self._manifest = manifest
-        self._in_flight: dict[Any, Callable[[Any], None]] = {}
+        self._in_flight: dict[Any, _Flight] = {}
+        self._suspects: deque[_Flight] = deque()
         self._pages: deque[tuple[_Job, Iterator[int]]] = deque()
         self._pages_in_flight = 0
 
@@ -100,25 +112,42 @@ class Run:
             failure = Failure("Unfinished", "", f"{name}: not finished, because the run ended: {why}", remedy)
             self.results.setdefault(name, DocumentResult(name, failure=failure))
 
+    def _launch(self, flight: _Flight) -> None:
+        self._in_flight[flight.start()] = flight
+
     def _fill(self, waiting: deque[_Job]) -> None:
         """Start pages up to the window; open further documents only when there are too few pages to fill it."""
+        if self._suspects:
+            if not self._in_flight:
+                self._launch(replace(self._suspects.popleft(), alone=True))
+            return
         while self._pages_in_flight < self._window:
             if self._pages:
                 self._start_page()
             elif waiting and len(self._in_flight) < self._window:
-                job = waiting.popleft()
-                path = str(job.document.source.path)
-                future = self._cluster.submit(path, tasks.inspect_source, path, self._settings)
-                self._in_flight[future] = lambda done, job=job: self._inspected(job, done)  # type: ignore[misc]
+                self._open(waiting.popleft())
             else:
                 break
 
     def _drain(self, done: Sequence[Any]) -> None:
-        """Handle what is done, and what that brings to its end at once, before anything new is started."""
+        """Handle what is done, and what that brings to its end at once, before anything new is started.
+
+        A worker that dies takes all its tasks along. Whose fault it was is found out by starting each of them again
+        with nothing beside it; a task that dies alone has killed its worker.
+        """
         while done:
             for future in done:
-                self._in_flight.pop(future)(future)
+                flight = self._in_flight.pop(future)
+                if not flight.alone and self._cluster.lost_its_worker(future):
+                    self._suspects.append(flight)
+                else:
+                    flight.landed(future)
             done = [future for future in self._in_flight if future.done()]
+
+    def _open(self, job: _Job) -> None:
+        path = str(job.document.source.path)
+        start = partial(self._cluster.submit, path, tasks.inspect_source, path, self._settings)
+        self._launch(_Flight(start, partial(self._inspected, job)))
 
     def _start_page(self) -> None:
         job, indices = self._pages[0]
@@ -127,13 +156,15 @@ class Run:
             self._pages.popleft()
             return
         ref = PageRef(str(job.document.source.path), index)
+        self._pages_in_flight += 1
+        self._launch(_Flight(partial(self._submit_page, job, ref), partial(self._page_finished, job, ref)))
+
+    def _submit_page(self, job: _Job, ref: PageRef) -> Any:
         name = f"{job.document.target}-{ref.page_number}"
         prepared = self._cluster.submit(name, tasks.prepare_page, ref, self._settings)
         removed = self._cluster.submit(name, tasks.remove_text, prepared, self._settings)
-        target = job.page_target(index)
-        finished = self._cluster.submit(name, tasks.finish_page, prepared, removed, self._settings, target)
-        self._in_flight[finished] = lambda done: self._page_finished(job, ref, done)
-        self._pages_in_flight += 1
+        target = job.page_target(ref.page_index)
+        return self._cluster.submit(name, tasks.finish_page, prepared, removed, self._settings, target)
 
     def _inspected(self, job: _Job, future: Any) -> None:
         value, error = self._outcome(future)
@@ -185,8 +216,8 @@ class Run:
             if self._settings.on_page_error == "keep-original" and not isinstance(error, InputError):
                 name = f"{job.document.target}-{ref.page_number}"
                 target = job.page_target(ref.page_index)
-                kept = self._cluster.submit(name, tasks.keep_original, ref, self._settings, target, failure)
-                self._in_flight[kept] = lambda done: self._page_kept(job, ref, failure, done)
+                start = partial(self._cluster.submit, name, tasks.keep_original, ref, self._settings, target, failure)
+                self._launch(_Flight(start, partial(self._page_kept, job, ref, failure)))
                 return
             value = PageResult(ref, failure=failure)
         self._page_settled(job, value)
@@ -208,10 +239,9 @@ class Run:
         self._claim(job)
         outputs = [str(self._out / target) for target in job.document.targets(job.indices)]
         paths = [page.path for page in self._in_order(job)]
-        future = self._cluster.submit(
-            str(job.document.target), tasks.assemble_document, paths, job.document.kind, outputs
-        )
-        self._in_flight[future] = lambda done: self._assembled(job, outputs, done)
+        submit = self._cluster.submit
+        start = partial(submit, str(job.document.target), tasks.assemble_document, paths, job.document.kind, outputs)
+        self._launch(_Flight(start, partial(self._assembled, job, outputs)))
 
     def _claim(self, job: _Job) -> None:
         """Record the outputs as ours before they are written: a run that dies in between must not disown them."""

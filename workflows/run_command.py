@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from detectors.registry import DETECTORS
 from pipeline.errors import OutputError, RestoreError, SetupError, UsageError, require_known
-from pipeline.types import DocumentResult, Failure
+from pipeline.results import DocumentResult, Failure
 from remover.registry import REMOVERS
 from workflows.cluster import decide_jobs, open_cluster
 from workflows.config import RunSettings

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from pipeline.errors import RestoreError, StageError
-from pipeline.types import Failure, PageRef
+from pipeline.results import Failure
+from pipeline.types import PageRef
 
 log = logging.getLogger("restore_docs")
 
@@ -82,4 +83,7 @@ def failure_from(error: BaseException, stage: str = "") -> Failure:
         return Failure(type(error).__name__, error.stage or stage, error.what, error.remedy)
     if isinstance(error, RestoreError):
         return Failure(type(error).__name__, stage, error.what, error.remedy)
+    if type(error).__name__ == "KilledWorker":
+        what = "the process that worked on it died, twice: out of memory, or a crash in a library"
+        return Failure("KilledWorker", stage, what, "lower --dpi or --jobs, or leave this page out with --pages")
     return Failure(type(error).__name__, stage, f"unexpected {type(error).__name__}: {error}", "please report this")

@@ -23,9 +23,10 @@ from pipeline.documents import DocumentKind, RasterSettings, inspect_document, r
 from pipeline.errors import OutputError, SetupError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
+from pipeline.results import Failure, PageResult
 from pipeline.stitching import stitch
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
-from pipeline.types import Array, Failure, PageRef, PageResult, PreparedPage, RestoredTile, TextRegion
+from pipeline.types import Array, PageRef, PreparedPage, RestoredTile, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
@@ -118,6 +119,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
         changed_pixels=int(np.count_nonzero(prepared.text_mask)),
         seconds=prepared.seconds | removed.seconds | clock.seconds,
         residual_count=prepared.regions_without_ink,
+        notes=page.complaints,
         path=target.path,
     )
 
