@@ -32,6 +32,8 @@ Coordinate = Annotated[FiniteFloat, Field(ge=-1e6, le=1e6)]
 Point = tuple[Coordinate, Coordinate]
 Polygon = Annotated[list[Point], Field(min_length=3)]
 
+_LAYOUT = 'it should look like {"pages": [{"page_number": 1, "regions": [{"polygon": [[x, y], ...]}]}]}'
+
 
 class _Region(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -161,14 +163,14 @@ def _parse(text: str, path: Path) -> dict[int, _Page]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON: {error}", "see the layout in the documentation") from None
+        raise InputError(f"{path} is not JSON: {error}", _LAYOUT) from None
     try:
         if isinstance(content, dict) and "words" in content and "pages" not in content:
             pages = [_Words.model_validate_json(text.lstrip()).page()]
         else:
             pages = _Pages.model_validate_json(text.lstrip()).pages
     except ValidationError as error:
-        raise InputError(f"{path}: {_complaint(error, content)}", "see the layout in the documentation") from None
+        raise InputError(f"{path}: {_complaint(error, content)}", _LAYOUT) from None
     return {page.page_number: page for page in pages}
 
 

@@ -28,7 +28,7 @@ STRIDE = 32
 # The same text, when this share of the smaller polygon's part in the zone both pieces saw is in the other polygon
 _SAME = 0.5
 # What a look from farther away found is news, when a part this thick of it, in its own thickness, is not covered
-_UNKNOWN = 0.5
+_UNKNOWN = 0.3
 # and then it replaces the polygons of which it holds this share
 _INSIDE = 0.9
 

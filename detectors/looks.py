@@ -8,7 +8,7 @@ finds, in a third of the time at 200 dpi and a tenth at 600.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,10 +21,14 @@ _WHOLE_SIDE = 1800
 _OVERVIEW_SIDE = 640
 # Text lower than this in a look may be overlooked there
 _OVERLOOKED_HEIGHT = 15
-# A mark: so many grey levels from what surrounds it, strokes narrower than this, so many pixels long and large
-_CONTRAST, _STROKE, _LENGTH, _AREA = 20, 5, 5, 8
-# So many marks, together in a square of this side, may be a word
-_WORD_MARKS, _CELL = 4, 96
+# A mark stands out by so many grey levels, and by so many times what the paper's noise does
+_CONTRAST, _NOISE = 16, 3
+# Its strokes are narrower than this, and it is so many pixels long and large
+_STROKE, _LENGTH, _AREA = 5, 5, 8
+# Glyphs that touch make marks at least so high, up to so many times as long, and fill this share of their box
+_WORD_HEIGHT, _WORD_LENGTH, _SOLID = 7, 8, 0.4
+# So many glyphs, together in a square of this side, may be a word
+_WORD_GLYPHS, _CELL = 5, 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +60,34 @@ def has_small_marks(piece: Array, known: Iterable[Array], tallest: int) -> bool:
     ``known`` are (N, 2) in the piece's pixels. Marks are thin, dark or light, glyph-sized and next to others: not
     rules, not dirt. In doubt the answer is yes.
     """
+    polygons = [polygon.round().astype(np.int32) for polygon in known]
     window = np.ones((_STROKE, _STROKE), np.uint8)
     darker = cv2.subtract(cv2.morphologyEx(piece, cv2.MORPH_CLOSE, window), piece)
     lighter = cv2.subtract(piece, cv2.morphologyEx(piece, cv2.MORPH_OPEN, window))
-    marks = (np.maximum(darker, lighter).max(axis=2) > _CONTRAST).astype(np.uint8)
+    # apart: of dark text, the gaps between strokes are light, and together they would make one solid bar
+    return any(_has_glyphs(contrast.max(axis=2), polygons, tallest) for contrast in (darker, lighter))
+
+
+def _has_glyphs(contrast: Array, known: Sequence[Array], tallest: int) -> bool:
+    """The same for one polarity; ``contrast`` (H, W) uint8 is how far a pixel stands out."""
+    marks = (contrast > max(_CONTRAST, _NOISE * float(np.median(contrast)))).astype(np.uint8)
     for polygon in known:
-        points = [polygon.round().astype(np.int32)]
-        cv2.fillPoly(marks, points, 0)
-        cv2.polylines(marks, points, True, 0, thickness=9)  # what juts out of a polygon belongs to it
+        cv2.fillPoly(marks, [polygon], 0)
+        cv2.polylines(marks, [polygon], True, 0, thickness=9)  # what juts out of a polygon belongs to it
+    return _most_glyphs_together(marks, tallest) >= _WORD_GLYPHS
+
+
+def _most_glyphs_together(marks: Array, tallest: int) -> int:
+    """How many glyph-sized marks, (H, W) uint8, lie together at most; marks of touching glyphs count as several."""
     _, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
-    across, down, area = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_AREA]
-    glyphs = (np.maximum(across, down) >= _LENGTH) & (area >= _AREA) & (down <= tallest) & (across <= 2 * tallest)
+    sides, area = stats[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]], stats[1:, cv2.CC_STAT_AREA]
+    short, long = sides.min(axis=1), sides.max(axis=1)
+    glyphs = (long >= _LENGTH) & (area >= _AREA) & (short <= tallest) & (long <= _WORD_LENGTH * tallest)
+    # a thin one is a stroke or a piece of a rule, a hollow one a frame or a skewed rule, whatever its length
+    word = (short >= _WORD_HEIGHT) & (long <= _WORD_LENGTH * short) & (area >= _SOLID * short * long)
+    several = np.where(word, long // np.maximum(short, 1), 1)
     cells = (centres[1:][glyphs] // _CELL).astype(int)
-    counts = np.zeros((piece.shape[0] // _CELL + 2, piece.shape[1] // _CELL + 2), int)
-    np.add.at(counts, (cells[:, 1], cells[:, 0]), 1)
+    counts = np.zeros((marks.shape[0] // _CELL + 2, marks.shape[1] // _CELL + 2), int)
+    np.add.at(counts, (cells[:, 1], cells[:, 0]), several[glyphs])
     # four cells together, so that a word on a border between cells counts whole
-    together = counts[:-1, :-1] + counts[1:, :-1] + counts[:-1, 1:] + counts[1:, 1:]
-    return bool(together.max() >= _WORD_MARKS)
+    return int((counts[:-1, :-1] + counts[1:, :-1] + counts[:-1, 1:] + counts[1:, 1:]).max())

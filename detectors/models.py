@@ -6,6 +6,7 @@ PaddleOCR downloads them.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.util
 import io
@@ -120,6 +121,7 @@ def _choose_cuda(settings: DetectorSettings) -> bool:
         return False
     if settings.engine == "paddle":
         return True
+    _forbid_telemetry()
     import onnxruntime
 
     built = _CUDA in onnxruntime.get_available_providers()
@@ -156,6 +158,7 @@ def _remedy(settings: DetectorSettings) -> str:
 
 
 def _import_text_detection() -> Any:
+    _forbid_telemetry()
     _give_paddlex_a_cache()
     os.environ.setdefault("PADDLEOCR_DISABLE_AUTO_LOGGING_CONFIG", "1")  # read when paddleocr is imported
     try:
@@ -167,13 +170,21 @@ def _import_text_detection() -> Any:
     return TextDetection
 
 
+def _forbid_telemetry() -> None:
+    """onnxruntime's official builds report to Microsoft unless this is set before it is imported (its Privacy.md)."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
 def _give_paddlex_a_cache() -> None:
     """paddlex makes folders in the home directory when it is imported; a worker may have none it can write to."""
-    cache = Path(os.environ.get("PADDLE_PDX_CACHE_HOME") or Path("~/.paddlex").expanduser())
     try:
+        cache = Path(os.environ.get("PADDLE_PDX_CACHE_HOME") or Path("~/.paddlex").expanduser())
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        os.environ["PADDLE_PDX_CACHE_HOME"] = str(Path(tempfile.gettempdir(), f"paddlex-{os.getuid()}"))
+    except (OSError, RuntimeError):  # RuntimeError: there is no home directory at all
+        folder = tempfile.mkdtemp(prefix="restore-docs-paddlex-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["PADDLE_PDX_CACHE_HOME"] = folder
 
 
 @contextmanager

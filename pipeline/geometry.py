@@ -75,26 +75,30 @@ def enclose(shapes: Sequence[shapely.Geometry]) -> shapely.Geometry:
 
 
 def reading_order(regions: Sequence[TextRegion]) -> tuple[TextRegion, ...]:
-    """Return the regions line by line from the top, each line from the left; ties are broken by score, then points.
+    """Return the regions line by line from the top, each line from the left; the same for any order given.
 
-    A region belongs to a line when its centre is within half the height of the line's first region.
+    A region is on a line when its centre and that of the line's first region are each within the other's height.
     """
-    keyed = sorted(
-        ((*_extent(region), -region.score, region.polygon.tobytes(), region) for region in regions),
-        key=lambda row: row[:-1],
-    )
-    lines: list[list[tuple]] = []
-    reach = -math.inf
-    for row in keyed:
-        centre, half_height = row[0], row[1]
-        if centre > reach:
+    lines: list[list[TextRegion]] = []
+    first_centre, first_half = 0.0, 0.0
+    for region in sorted(regions, key=_from_the_top):
+        centre, half = _vertical_extent(region)
+        if not lines or centre - first_centre > min(half, first_half):
             lines.append([])
-            reach = centre + half_height
-        lines[-1].append(row)
-    return tuple(row[-1] for line in lines for row in sorted(line, key=lambda row: (row[2], *row[:2], *row[3:-1])))
+            first_centre, first_half = centre, half
+        lines[-1].append(region)
+    return tuple(region for line in lines for region in sorted(line, key=_from_the_left))
 
 
-def _extent(region: TextRegion) -> tuple[float, float, float]:
-    """(centre y, half height, left x)."""
-    (x0, y0), (_, y1) = region.polygon.min(axis=0).tolist(), region.polygon.max(axis=0).tolist()
-    return (y0 + y1) / 2, (y1 - y0) / 2, x0
+def _from_the_top(region: TextRegion) -> tuple[float, float, float, bytes]:
+    return (_vertical_extent(region)[0], float(region.polygon[:, 0].min()), -region.score, region.polygon.tobytes())
+
+
+def _from_the_left(region: TextRegion) -> tuple[float, float, float, bytes]:
+    return (float(region.polygon[:, 0].min()), _vertical_extent(region)[0], -region.score, region.polygon.tobytes())
+
+
+def _vertical_extent(region: TextRegion) -> tuple[float, float]:
+    """The centre's y, and half the height."""
+    top, bottom = float(region.polygon[:, 1].min()), float(region.polygon[:, 1].max())
+    return (top + bottom) / 2, (bottom - top) / 2

@@ -52,20 +52,17 @@ def soft_mask(polygons: Iterable[ArrayLike], height: int, width: int) -> Array:
 def _fill(canvas: Array, points: Array) -> None:
     """Set ``canvas`` (H, W) bool in place inside a polygon and on its outline.
 
-    Where an edge passes exactly between two pixels, OpenCV 4.10 takes the outer one and later versions do not.
-    What is filled both for the polygon a hair to the left and a hair to the right is the same in all of them.
+    Where an edge passes exactly between two pixels, OpenCV 4.10 fills both and later versions the left one only.
+    Moved a hair to the left, the polygon is filled alike by all of them.
     """
     window = _clip_window(points, canvas.shape)
     if window is None:
         return
     part = canvas[window]
-    moved = (points - (window[1].start, window[0].start)) * (1 << SUBPIXEL_BITS)
-    both = []
-    for hair in (-1, 1):
-        drawn = np.zeros(part.shape, np.uint8)
-        cv2.fillPoly(drawn, [(moved + (hair, 0)).astype(np.int32)], 1, cv2.LINE_8, SUBPIXEL_BITS)
-        both.append(drawn.view(bool))
-    part |= both[0] & both[1]
+    moved = (points - (window[1].start, window[0].start)) * (1 << SUBPIXEL_BITS) - np.array([1, 0])
+    drawn = np.zeros(part.shape, np.uint8)
+    cv2.fillPoly(drawn, [moved.astype(np.int32)], 1, cv2.LINE_8, SUBPIXEL_BITS)
+    part |= drawn.view(bool)
 
 
 def _clip_window(points: Array, shape: tuple[int, ...]) -> tuple[slice, slice] | None:

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.types import Array
 
 UNEXPLAINED = 24  # grey levels: a pixel farther from the paper than this is not explained by it
+TIE_SHARE = 0.15  # what a pixel that is explained badly, but explained, counts: decides between like guesses
 COARSE = 40  # text higher than twice this many px is looked at on a coarser grid
 WIDE_REACH = 2.5  # side of the median over the whole strip, in text heights
 NEAR_REACH = 1.5  # side of the median that sees the region only
@@ -41,7 +42,8 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
             guess = cv2.resize(guess, strip.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         difference = _largest(cv2.absdiff(strip, guess))
         darker = _grey(strip) < _grey(guess)
-        left = (judged & (difference > UNEXPLAINED)).astype(np.float32)
+        near = np.minimum(difference, UNEXPLAINED).astype(np.float32) / UNEXPLAINED
+        left = judged * ((difference > UNEXPLAINED) + TIE_SHARE * near)
         cost = cv2.blur(left, (side, side), borderType=cv2.BORDER_CONSTANT)
         if best is None:
             best, chosen, sign = cost, difference, darker

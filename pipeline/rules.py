@@ -14,11 +14,12 @@ LENGTH_ALONG = 2.5  # a rule along the text is at least this long, in text heigh
 LENGTH_ACROSS = 1.4  # and one across it this long: longer than any letter
 SHORTEST = 12  # px
 SHORTEST_ALONG = 36  # px: small type runs together into short lines of its own
+STEP = 20  # px: a rule that slopes a little is drawn in level pieces of this length and more
 THICKNESS = 0.25  # no rule is thicker than this, in text heights ...
 THINNEST = 3  # ... or this, in px
 FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
 CLEAR = 0.65  # a rule has paper on both sides for this share of its length
-SMALL = 1.2  # a frame smaller than this, in text heights, must be empty: U+56FD and the like are letters
+SMALL = 1.2  # a frame smaller than this, in text heights, must be empty and square: D and U+56FD are letters
 HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
 
 
@@ -48,8 +49,9 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
     run = ink & (least > np.maximum(threshold, FLOOR * difference))
     if not run.any():
         return found
-    short = np.ones((1, max(3, int(0.6 * height))), np.uint8)
-    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
+    short = np.ones((1, min(max(3, int(0.6 * height)), STEP)), np.uint8)
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
+    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
     count, label, boxes, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
     for index in range(1, count):
         x, y, width, tall, area = boxes[index]
@@ -58,7 +60,8 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         body = label[y : y + tall, x : x + width] == index
         if _is_rule(difference, body, (int(x), int(y)), height):
             found[y : y + tall, x : x + width] |= body
-    return found
+    sides = np.ones((2 * max(1, round(0.03 * height)) + 1, 1), np.uint8)  # a slope leaves parts of the edges out
+    return found | (cv2.dilate(found.astype(np.uint8), sides) & level).astype(bool)
 
 
 def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:
@@ -90,7 +93,7 @@ def _frames(ink: Array, height: float) -> Array:
         if parent < 0:
             continue
         x, y, width, tall = cv2.boundingRect(contour)
-        if min(width, tall) < side or not _has_corners(contour, (x, y, width, tall)):
+        if min(width, tall) < side:
             continue
         inside = ink[y + 1 : y + tall - 1, x + 1 : x + width - 1]
         if max(width, tall) < SMALL * height and float(inside.mean()) > 0.05:
@@ -101,13 +104,3 @@ def _frames(ink: Array, height: float) -> Array:
         ring[y + 1 - top : y + tall - 1 - top, x + 1 - left : x + width - 1 - left] = False
         found[top : y + tall - 1 + thick, left : x + width - 1 + thick] |= ring
     return found
-
-
-def _has_corners(contour: Array, box: tuple[int, int, int, int]) -> bool:
-    """Whether a hole reaches into all four corners of its box, as a frame's does and that of a D or O does not."""
-    x, y, width, tall = box
-    hole = np.zeros((tall, width), np.uint8)
-    cv2.drawContours(hole, [contour], -1, 1, -1, offset=(-x, -y))
-    dx, dy = max(2, width // 6), max(2, tall // 6)
-    corners = (hole[:dy, :dx], hole[:dy, -dx:], hole[-dy:, :dx], hole[-dy:, -dx:])
-    return min(float(corner.mean()) for corner in corners) > 0.6

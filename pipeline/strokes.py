@@ -22,10 +22,13 @@ from pipeline.types import Array
 CONTEXT = 1.2  # how much of the surroundings a strip shows, in text heights
 LEAST_CONTRAST = 16  # grey levels: ink stands out at least this much ...
 NOISE_FACTOR = 6.0  # ... and this many times the paper's noise
-RIM_CONTRAST = 6  # the same for the anti-aliased rim beside ink
-RIM_NOISE_FACTOR = 3.0
+RIM_CONTRAST = 3  # the same for the anti-aliased rim beside ink
+RIM_NOISE_FACTOR = 1.5
 OVERSHOOT = 0.2  # how far ink may reach out of its region, in text heights
-WIDEST_STROKE = 0.6  # what is wider, in text heights, is no stroke
+FULL_INK = 0.6  # share of the strongest contrast from which ink is surely text and not what it touches
+MINORITY = 0.25  # the rarer side, darker or lighter, is text only where it has this share of the ink
+
+MINORITY_CONTRAST = 0.3  # ... and this share of the strongest contrast: paper of another shade is no text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +51,6 @@ def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
     """
     height, width = image.shape[:2]
     ink = np.zeros(height * width, bool)
-    kept = np.zeros(height * width, bool)
     pixels = _flat(image)
     outlines = [whole_pixels(polygon) for polygon in polygons]
     regions = polygon_mask(outlines, height, width).ravel()
@@ -57,10 +59,9 @@ def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
         strip = _lay_level(outline, slope, (height, width))
         if strip is None:
             continue
-        text, rules = _split(pixels[strip.places], regions[strip.places], strip)
+        text = _text_ink(pixels[strip.places], regions[strip.places], strip)
         ink[strip.places[text & strip.valid]] = True
-        kept[strip.places[rules & strip.valid]] = True
-    return (ink & ~kept).reshape(height, width)
+    return ink.reshape(height, width)
 
 
 def _flat(image: Array) -> Array:
@@ -110,30 +111,30 @@ def _lay_level(outline: Array, page_slope: float, shape: tuple[int, int]) -> Str
     valid = (rows >= 0) & (rows < limit_across)
     used = valid.any(axis=1)
     rows, valid = rows[used].clip(0, limit_across - 1), valid[used]
-    places = (steps * page_width + rows) if upright else (rows * page_width + steps)
+    places = ((steps * page_width + rows) if upright else (rows * page_width + steps)).astype(np.int32)
     first = int(level.min()) - pad + int(used.argmax())
     region = np.zeros(valid.shape, np.uint8)
     cv2.fillPoly(region, [np.stack([along - steps[0], level - first], axis=1).astype(np.int32)], 1)
     return Strip(places, valid, region, height) if region.any() else None
 
 
-def _split(pixels: Array, regions: Array, strip: Strip) -> tuple[Array, Array]:
-    """(text ink, rules) of a strip's pixels, (H, W, 3) uint8; both (H, W) bool."""
+def _text_ink(pixels: Array, regions: Array, strip: Strip) -> Array:
+    """The text ink of a strip's region, (H, W) bool.
+
+    ``pixels`` (H, W, 3) or (H, W) uint8 is what the strip shows; ``regions`` (H, W) bool is where any text was found.
+    """
     region, height = strip.region, strip.height
     difference, darker = paper_difference(pixels, region, height)
     noise = _noise(difference, region)
     threshold = max(LEAST_CONTRAST, NOISE_FACTOR * noise)
-    side = int(WIDEST_STROKE * height) | 1
-    narrow = difference - cv2.morphologyEx(difference, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    strong = (difference > threshold) & (narrow > 0.5 * threshold)
     rules = rule_mask(difference * darker, threshold, height) | rule_mask(difference * ~darker, threshold, height)
     apart = cv2.dilate(rules.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-    text = _text_components(difference, strong & apart, darker, regions, strip)
+    text = _text_components(difference, (difference > threshold) & apart, darker, regions, strip)
     faint = max(RIM_CONTRAST, RIM_NOISE_FACTOR * noise)
-    rim = (difference > faint) & (narrow > 0.5 * faint) & ~rules
+    rim = (difference > faint) & ~rules
     reach = 1 + int(height > 16) + int(height > 60)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    return text | (cv2.dilate(text.astype(np.uint8), cross, iterations=reach).astype(bool) & rim), rules
+    return text | (cv2.dilate(text.astype(np.uint8), cross, iterations=reach).astype(bool) & rim)
 
 
 def _noise(difference: Array, region: Array) -> float:
@@ -146,29 +147,36 @@ def _noise(difference: Array, region: Array) -> float:
 
 
 def _text_components(difference: Array, ink: Array, darker: Array, regions: Array, strip: Strip) -> Array:
-    """The ink that belongs to the region: pieces that lie mostly in it, of the side (darker or lighter) that rules there."""
+    """The ink that is text of this strip's region, (H, W) bool: of the side (darker or lighter) that prevails there.
+
+    Text that touches something else, a pen stroke or a picture, is tried once more with its strongest part only.
+    """
     grown = 2 * (round(OVERSHOOT * strip.height) + 1) + 1
     near = cv2.dilate(strip.region, np.ones((grown, grown), np.uint8)).astype(bool)
-    side = int(4 * strip.height) | 1
+    around = (int(4 * strip.height) | 1,) * 2
     weight = (difference * (ink & (strip.region > 0))).astype(np.float32)
-    everything = cv2.blur(weight, (side, side))
-    dark = cv2.blur(weight * darker, (side, side))
-    full = difference[strip.region > 0]
-    levels = (0, 0.6 * float(np.percentile(full, 97)))
+    everything = cv2.blur(weight, around)
+    dark = cv2.blur(weight * darker, around)
+    full = float(np.percentile(difference[strip.region > 0], 97))
     text = np.zeros(ink.shape, bool)
-    for part, share in ((darker, dark), (~darker, everything - dark)):
-        left = ink & part
-        for level in levels:
+    for side, share in ((darker, dark), (~darker, everything - dark)):
+        left = ink & side & ((share > 0.5 * everything) | (difference > MINORITY_CONTRAST * full))
+        for level in (0.0, FULL_INK * full):
             left &= difference > level
-            if not (left & (strip.region > 0)).any():
-                break
-            count, label = cv2.connectedComponents(left.astype(np.uint8), connectivity=8)
-            total = np.bincount(label.ravel(), minlength=count)
-            here = np.bincount(label.ravel(), weights=strip.region.ravel(), minlength=count)
-            anywhere = np.bincount(label.ravel(), weights=regions.ravel(), minlength=count)
-            belongs = (anywhere > 0.5 * total) & (here > 0.25 * total)
-            belongs[0] = False
-            found = belongs[label]
-            text |= found & near & (share > 0.25 * everything)
+            found = _belonging(left, regions, strip.region)
+            text |= found & near & (share > MINORITY * everything)
             left &= ~found
     return text
+
+
+def _belonging(ink: Array, regions: Array, region: Array) -> Array:
+    """The connected pieces of ``ink`` (H, W) bool that lie mostly in text regions, and to some part in this one."""
+    if not (ink & (region > 0)).any():
+        return np.zeros(ink.shape, bool)
+    count, label = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    total = np.bincount(label.ravel(), minlength=count)
+    anywhere = np.bincount(label.ravel(), weights=regions.ravel(), minlength=count)
+    here = np.bincount(label.ravel(), weights=region.ravel(), minlength=count)
+    belongs = (anywhere > 0.5 * total) & (here > 0.25 * total)
+    belongs[0] = False
+    return belongs[label]

@@ -1,0 +1,99 @@
+"""The ladder every registered remover has to climb."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SetupError, UsageError
+from pipeline.masks import soft_mask
+from pipeline.types import Box, RestoredTile, Tile
+from remover.base import RemoverSettings
+from remover.registry import REMOVERS, create_remover
+
+
+@pytest.fixture(scope="module", params=sorted(REMOVERS))
+def remover(request):
+    try:
+        return create_remover(request.param, RemoverSettings())
+    except SetupError as error:
+        pytest.skip(f"{request.param}: {error}")
+
+
+def tile(remover, seed):
+    """A tile of noisy paper with dark bars, placed somewhere on a page."""
+    side = remover.tile_side
+    rng = np.random.default_rng(seed)
+    image = np.clip(rng.normal(225, 4, (side, side, 3)), 0, 255).astype(np.uint8)
+    text = np.zeros((side, side), bool)
+    polygons = []
+    for x, y in rng.integers(20, side - 160, (4, 2)):
+        text[y + 6 : y + 12, x + 6 : x + 110] = True
+        polygons.append([(x, y), (x + 116, y), (x + 116, y + 18), (x, y + 18)])
+    image[text] = 30
+    soft = soft_mask(polygons, side, side)
+    return Tile(
+        Box(100 * seed, 7, 100 * seed + side, 7 + side),
+        image,
+        text,
+        soft == 1,
+        soft if remover.needs_soft_mask else None,
+        (image / np.float32(255)).astype(np.float32) if remover.needs_structure else None,
+    )
+
+
+def test_it_says_what_it_is(remover):
+    assert remover.name in REMOVERS
+    assert remover.tile_side > 0 and remover.tile_side % 8 == 0
+    assert isinstance(remover.needs_structure, bool) and isinstance(remover.needs_soft_mask, bool)
+
+
+def test_no_tiles_give_no_tiles(remover):
+    assert remover.remove([]) == ()
+
+
+def test_every_tile_is_answered_in_order_in_its_own_box(remover):
+    tiles = [tile(remover, seed) for seed in (2, 1)]
+    restored = remover.remove(tiles)
+    assert isinstance(restored, tuple) and all(isinstance(r, RestoredTile) for r in restored)
+    assert [r.box for r in restored] == [t.box for t in tiles]
+    assert all(r.image.dtype == np.uint8 for r in restored)
+
+
+def test_a_tile_is_answered_alike_alone_in_company_and_again(remover):
+    first, second = tile(remover, 3), tile(remover, 4)
+    together = remover.remove([first, second])
+    np.testing.assert_array_equal(together[0].image, remover.remove([first])[0].image)
+    np.testing.assert_array_equal(together[1].image, remover.remove([second])[0].image)
+
+
+def test_the_tile_is_left_as_it_was(remover):
+    given = tile(remover, 5)
+    before = given.image.copy(), given.text_mask.copy()
+    remover.remove([given])
+    np.testing.assert_array_equal(given.image, before[0])
+    np.testing.assert_array_equal(given.text_mask, before[1])
+
+
+def test_the_answer_does_not_share_memory_with_the_tile(remover):
+    given = tile(remover, 6)
+    assert not np.shares_memory(remover.remove([given])[0].image, given.image)
+
+
+def test_the_fill_puts_paper_where_the_text_was():
+    fill = create_remover("fill", RemoverSettings())
+    given = tile(fill, 7)
+    restored = fill.remove([given])[0].image
+    assert abs(float(restored[given.text_mask].mean()) - 225) < 2
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    with pytest.raises(UsageError, match="'fill'") as caught:
+        create_remover("fil", RemoverSettings())
+    assert "'fil'" in str(caught.value)
+
+
+def test_listing_the_removers_loads_no_framework():
+    import subprocess
+    import sys
+
+    script = "import sys, remover.registry; sys.exit(any(m in sys.modules for m in ('torch', 'cv2', 'onnxruntime')))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
