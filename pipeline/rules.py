@@ -18,6 +18,9 @@ STEP = 20  # px: a rule that slopes a little is drawn in level pieces of this le
 THICKNESS = 0.25  # no rule is thicker than this, in text heights ...
 THINNEST = 3  # ... or this, in px
 FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
+CROSSED = 2.0  # what differs from the paper this many times more than a rule ...
+CROSSED_LEAST = 20  # ... and this many grey levels more, is no part of it but a stroke across it ...
+CROSSING = 0.5  # ... unless it goes on along the rule for this many text heights
 CLEAR = 0.65  # a rule has paper on both sides for this share of its length
 SMALL = 1.2  # a frame smaller than this, in text heights, must be empty and square: D and U+56FD are letters
 HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
@@ -41,7 +44,7 @@ def rule_mask(difference: Array, threshold: float, height: float) -> Array:
 
 def _level_rules(difference: Array, ink: Array, threshold: float, height: float, reach: int) -> Array:
     """Rules of at least ``reach`` px that run along the rows, with a slope of a pixel or two over that length."""
-    found = np.zeros(ink.shape, bool)
+    found, crossed = np.zeros(ink.shape, bool), np.zeros(ink.shape, bool)
     if reach >= ink.shape[1]:
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
@@ -60,8 +63,18 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         body = label[y : y + tall, x : x + width] == index
         if _is_rule(difference, body, (int(x), int(y)), height):
             found[y : y + tall, x : x + width] |= body
+            crossed[y : y + tall, x : x + width] |= _crossings(difference[y : y + tall, x : x + width], body, height)
     sides = np.ones((2 * max(1, round(0.03 * height)) + 1, 1), np.uint8)  # a slope leaves parts of the edges out
-    return found | (cv2.dilate(found.astype(np.uint8), sides) & level).astype(bool)
+    found |= (cv2.dilate(found.astype(np.uint8), sides) & level).astype(bool)
+    return found & (cv2.dilate(crossed.astype(np.uint8), sides) == 0)
+
+
+def _crossings(difference: Array, body: Array, height: float) -> Array:
+    """Where strokes far darker than a rule cross it: text that must go with the rest. (H, W) bool."""
+    level = float(np.median(difference[body]))
+    over = (difference > CROSSED * level + CROSSED_LEAST).astype(np.uint8)
+    long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, max(3, round(CROSSING * height))), np.uint8))
+    return (over & ~long).astype(bool)
 
 
 def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:

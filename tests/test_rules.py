@@ -199,3 +199,24 @@ def test_a_line_of_a_diagram_that_enters_the_region_stays():
     mask = stroke_mask(page, [polygon])
     assert mask[(circle > 0) & ~page_ink].mean() < 0.05
     assert recall(mask, page_ink) > 0.95
+
+
+def test_ink_that_crosses_a_pale_grid_goes_and_the_grid_stays():
+    page = paper()
+    page[6::38] = (196, 208, 222)
+    page[:, 6::38] = (196, 208, 222)
+    grid = page.copy()
+    ink, polygon = write(page, "Handwritten", (60, 96), colour=(20, 30, 120))
+    mask = stroke_mask(page, [polygon])
+    assert page[~mask].min() > 150, "nothing dark is left on the lines of the grid"
+    lines = (grid.min(axis=2) < 250) & ~cv2.dilate(ink.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert mask[lines].mean() < 0.05
+
+
+def test_a_white_row_between_tinted_rows_is_no_light_text():
+    page = paper()
+    page[:64] = page[106:] = (237, 243, 237)
+    ink, polygon = write(page, "3.80", (300, 96), 0.8)
+    mask = stroke_mask(page, [polygon])
+    assert recall(mask, ink) > 0.95
+    assert mask[70:100, 280:420].mean() < 0.4, "the paper of the row is not ink"
