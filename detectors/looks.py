@@ -2,8 +2,8 @@
 
 A detection network knows text of some 10 to 200 pixels' height. A page is seen small, where headlines have that size
 and where most of its text does too, and then, twice as large each time up to its full size, only in the pieces where
-small marks are left that nothing found so far explains. Measured, that finds what looking everywhere at full size
-finds, in a third of the time at 200 dpi and a tenth at 600.
+small marks are left that nothing found so far explains. On the sample pages that finds what looking everywhere finds,
+for 60 % of the work at 200 dpi and a tenth at 600.
 """
 
 from __future__ import annotations
@@ -65,7 +65,13 @@ def has_small_marks(piece: Array, known: Iterable[Array], tallest: int) -> bool:
     darker = cv2.subtract(cv2.morphologyEx(piece, cv2.MORPH_CLOSE, window), piece)
     lighter = cv2.subtract(piece, cv2.morphologyEx(piece, cv2.MORPH_OPEN, window))
     # apart: of dark text, the gaps between strokes are light, and together they would make one solid bar
-    return any(_has_glyphs(contrast.max(axis=2), polygons, tallest) for contrast in (darker, lighter))
+    return any(_has_glyphs(_strongest(contrast), polygons, tallest) for contrast in (darker, lighter))
+
+
+def _strongest(image: Array) -> Array:
+    """(H, W), each pixel's largest channel; numpy's ``max`` over the last axis takes twenty times as long."""
+    first, second, third = cv2.split(image)
+    return cv2.max(cv2.max(first, second), third)
 
 
 def _has_glyphs(contrast: Array, known: Sequence[Array], tallest: int) -> bool:

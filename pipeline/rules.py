@@ -20,7 +20,7 @@ THINNEST = 3  # ... or this, in px
 FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
 CROSSED = 2.0  # what differs from the paper this many times more than a rule ...
 CROSSED_LEAST = 20  # ... and this many grey levels more, is no part of it but a stroke across it ...
-CROSSING = 0.5  # ... unless it goes on along the rule for this many text heights
+CROSSING = 0.8  # ... unless it goes on along it for this share of the length that makes a rule
 CLEAR = 0.65  # a rule has paper on both sides for this share of its length
 SMALL = 1.2  # a frame smaller than this, in text heights, must be empty and square: D and U+56FD are letters
 HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
@@ -35,7 +35,7 @@ def rule_mask(difference: Array, threshold: float, height: float) -> Array:
     ink = (difference > threshold).astype(np.uint8)
     if int(ink.sum()) < SHORTEST:
         return np.zeros(ink.shape, bool)
-    found = _frames(ink, height)
+    found = _frames(difference, ink, height)
     along = max(int(LENGTH_ALONG * height), SHORTEST_ALONG)
     across = max(int(LENGTH_ACROSS * height), SHORTEST)
     found |= _level_rules(difference, ink, threshold, height, along)
@@ -63,17 +63,17 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         body = label[y : y + tall, x : x + width] == index
         if _is_rule(difference, body, (int(x), int(y)), height):
             found[y : y + tall, x : x + width] |= body
-            crossed[y : y + tall, x : x + width] |= _crossings(difference[y : y + tall, x : x + width], body, height)
+            crossed[y : y + tall, x : x + width] |= _crossings(difference[y : y + tall, x : x + width], body, reach)
     sides = np.ones((2 * max(1, round(0.03 * height)) + 1, 1), np.uint8)  # a slope leaves parts of the edges out
     found |= (cv2.dilate(found.astype(np.uint8), sides) & level).astype(bool)
     return found & (cv2.dilate(crossed.astype(np.uint8), sides) == 0)
 
 
-def _crossings(difference: Array, body: Array, height: float) -> Array:
-    """Where strokes far darker than a rule cross it: text that must go with the rest. (H, W) bool."""
+def _crossings(difference: Array, body: Array, reach: int) -> Array:
+    """Where strokes far darker than a rule cross or touch it: text that must go with the rest. (H, W) bool."""
     level = float(np.median(difference[body]))
     over = (difference > CROSSED * level + CROSSED_LEAST).astype(np.uint8)
-    long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, max(3, round(CROSSING * height))), np.uint8))
+    long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, round(CROSSING * reach)), np.uint8))
     return (over & ~long).astype(bool)
 
 
@@ -95,7 +95,7 @@ def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: fl
     return clear[1] >= 0.85 and even >= 0.75
 
 
-def _frames(ink: Array, height: float) -> Array:
+def _frames(difference: Array, ink: Array, height: float) -> Array:
     """The outlines of rectangular holes too large to be inside a letter: empty check boxes, cells, boxed labels."""
     found = np.zeros(ink.shape, bool)
     contours, tree = cv2.findContours(ink, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
@@ -115,5 +115,8 @@ def _frames(ink: Array, height: float) -> Array:
         top, left = max(y + 1 - thick, 0), max(x + 1 - thick, 0)
         ring = ink[top : y + tall - 1 + thick, left : x + width - 1 + thick].astype(bool)
         ring[y + 1 - top : y + tall - 1 - top, x + 1 - left : x + width - 1 - left] = False
+        part = difference[top : y + tall - 1 + thick, left : x + width - 1 + thick]
+        # a cell of pale squared paper: what is far darker was written over it
+        ring &= part <= CROSSED * float(np.median(part[ring])) + CROSSED_LEAST
         found[top : y + tall - 1 + thick, left : x + width - 1 + thick] |= ring
     return found

@@ -195,7 +195,7 @@ def _detector_settings(settings: RunSettings) -> DetectorSettings:
         model=local.name if is_folder else settings.detector_model,
         model_dir=str(local) if is_folder else "",
         engine=settings.detector_engine,
-        device=settings.device,
+        # --device is the remover's: the core install detects on the CPU, whatever the remover runs on
         threads=THREADS_PER_TASK,
         regions=str(settings.regions or ""),
     )
