@@ -51,9 +51,9 @@ class DetectorSettings:
     engine: Engine = "onnxruntime"
     device: Device = "auto"
     threads: int = 1
-    thresh: float = 0.2
-    box_thresh: float = 0.4
-    unclip_ratio: float = 1.8
+    thresh: float = 0.3
+    box_thresh: float = 0.5
+    unclip_ratio: float = 1.7
     regions: str = ""
 
     def __post_init__(self) -> None:

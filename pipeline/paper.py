@@ -19,6 +19,7 @@ NEAR_REACH = 1.5  # side of the median that sees the region only
 BAND_REACH = 0.4  # height of the rectangles of the band median
 BAND_RATIO = 8  # and how many times wider than high they are
 STROKE_LIMIT = 0.45  # what is narrower than this, in text heights, may be a stroke
+MOST_GRAIN = 64.0  # grey levels: no paper is rougher; dense bold type is, and must not pass for it
 CHOICE_REACH = 1.5  # side of the square over which guesses are compared
 
 
@@ -96,7 +97,7 @@ def _without_strokes(strip: Array, height: float) -> Array | None:
     closed = cv2.morphologyEx(strip, cv2.MORPH_CLOSE, square)
     opened = cv2.morphologyEx(strip, cv2.MORPH_OPEN, square)
     narrow = _largest(cv2.max(closed - strip, strip - opened))
-    limit = max(20.0, 1.5 * float(np.percentile(narrow[::2, ::2], 20)))
+    limit = min(max(20.0, 1.5 * float(np.percentile(narrow[::2, ::2], 20))), MOST_GRAIN)
     known = (cv2.dilate((narrow > limit).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.uint8)
     if known.mean() < 0.02:
         return None

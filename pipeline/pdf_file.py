@@ -61,7 +61,7 @@ def _cached(path: str, password: str | None) -> Any:
     try:
         stat = Path(path).stat()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     # the process is part of the key: a forked child must not share the file position with its parent
     key = (path, stat.st_mtime_ns, stat.st_size, stat.st_ino, password, os.getpid())
     if _last_opened is None or _last_opened[0] != key:
@@ -77,7 +77,7 @@ def _open(path: str, password: str | None) -> Any:
     try:
         document = pymupdf.open(path, filetype="pdf")
     except Exception as error:  # MuPDF raises many classes, which share no base in all its releases
-        raise InputError(f"{path} cannot be opened as a PDF: {_cause(error)}", _REMEDY_DAMAGED) from error
+        raise InputError(f"{path} cannot be opened as a PDF: {_cause(error)}", _REMEDY_DAMAGED) from None
     try:
         _check(document, path, password)
     except BaseException:
@@ -111,7 +111,7 @@ def _check_page_tree(document: Any, path: str, claimed: int) -> None:
         document.page_xref(0)
         found = int(document.page_count)
     except Exception as error:  # as above
-        raise InputError(f"{path} has no readable page tree: {_cause(error)}", _REMEDY_DAMAGED) from error
+        raise InputError(f"{path} has no readable page tree: {_cause(error)}", _REMEDY_DAMAGED) from None
     lines = complaints()
     for line in (*earlier, *lines):
         logger.warning("%s: %s", path, line)

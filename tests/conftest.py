@@ -42,6 +42,8 @@ def _fresh_models() -> Iterator[None]:
     tasks._detector.cache_clear()
     tasks._remover.cache_clear()
     logging.getLogger().handlers[:] = []
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("restore_docs").setLevel(logging.NOTSET)
 
 
 @pytest.fixture
