@@ -1,6 +1,6 @@
 """Make docs/before-after.png: examples/form.png beside what the program makes of it.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 from __future__ import annotations
