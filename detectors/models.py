@@ -21,6 +21,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from detectors.base import SHIPPED_MODEL, DetectorSettings
 from pipeline.errors import SetupError
 
@@ -76,6 +78,17 @@ def model_directory(settings: DetectorSettings) -> Iterator[Path | None]:
             yield Path(folder)
     else:
         yield None
+
+
+def local_model_name(folder: Path) -> str:
+    """The name of the model in a local folder, as its inference.yml tells it. Raises SetupError when it does not."""
+    path = folder / "inference.yml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return str(content["Global"]["model_name"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        what = f"{path} does not name its model (Global: model_name): {type(error).__name__}"
+        raise SetupError(what, "name the folder of an exported PaddleOCR model") from None
 
 
 def _shipped_weights() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +17,11 @@ from conftest import Outcome
 from PIL import Image
 
 from detectors.base import DetectorSettings
+from detectors.models import model_directory
 from detectors.registry import create_detector
 from pipeline.masks import polygon_mask
 from pipeline.types import PageRef
+from workflows import tasks
 
 Program = Callable[..., Outcome]
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -62,6 +66,19 @@ def test_a_cleaned_pdf_is_pixels_only_with_the_same_pages(tmp_path: Path, restor
         )
 
 
+def test_a_local_model_folder_under_another_name_is_used(tmp_path: Path, restore_docs: Program) -> None:
+    folder = tmp_path / "my model"
+    with model_directory(DetectorSettings()) as shipped:
+        assert shipped is not None
+        shutil.copytree(shipped, folder)
+    words = (EXAMPLES / "letter.png", "--out", tmp_path / "out", "--jobs", "1", "--detector-model", folder)
+    assert restore_docs(*words).code == 0
+    (folder / "inference.yml").write_text("Global: {}")
+    tasks._detector.cache_clear()
+    broken = restore_docs(*words)
+    assert broken.code == 4 and "inference.yml" in broken.stderr
+
+
 @pytest.mark.slow
 def test_all_examples_in_one_run_on_two_workers_match_the_serial_bytes(tmp_path: Path) -> None:
     names = ["form.png", "exam.jpg", "letter.png", "two-pages.pdf"]
@@ -83,3 +100,34 @@ def test_dense_type_on_a_real_1_bit_scan_goes_whole(tmp_path: Path, restore_docs
     assert (pixels(tmp_path / "phototest.tif") < 128).mean() < 0.0005, (
         "a line of bold type used to pass for its own paper"
     )
+
+
+# What must be refused; the other files of the folder must come out as documents, or be skipped as none.
+REFUSED = {
+    "bomb_giant.pdf", "empty.pdf", "gen_cyclic_pages.pdf", "gen_empty.png", "gen_huge_mediabox.pdf", "gen_png_bomb.png",
+    "gen_truncated.jpg", "gen_truncated.pdf", "gen_user_password.pdf", "gen_zero_pages.pdf", "graph-encrypted.pdf",
+    "health_protected.pdf", "hugemono.pdf", "invalid.pdf", "livecycle.pdf", "password-example.pdf",
+    "poppler-395-0-fuzzed.pdf", "xfa_issue14315.pdf",
+}  # fmt: skip
+
+
+@pytest.mark.nasty
+@pytest.mark.timeout(1500)
+def test_every_hostile_file_ends_as_a_document_or_as_a_clear_refusal(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "shared" / "samples" / "nasty"
+    if not folder.is_dir():
+        pytest.skip("the hostile files are not here")
+    program = "from workflows.cli import main; main()"
+    words = [str(folder), "--out", str(tmp_path), "--jobs", "2"]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 6 and "Traceback" not in done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    entries = {Path(entry["source"]).name: entry for entry in report["documents"]}
+    assert len(entries) == len(report["documents"]) == len(list(folder.iterdir()))
+    assert {name for name, entry in entries.items() if entry["status"] == "FAILED"} == REFUSED
+    assert {name for name, e in entries.items() if e["status"] == "SKIPPED"} == {"gen_animated.gif", "gen_text.txt"}
+    for name, entry in entries.items():
+        if name in REFUSED:
+            assert name in entry["failure"]["what"] and entry["output"] is None
+        elif entry["status"] != "SKIPPED":
+            assert Path(entry["output"]).stat().st_size > 0

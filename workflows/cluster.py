@@ -189,7 +189,7 @@ def _start_local(jobs: int) -> DaskCluster:
         n_workers=jobs,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # a free port: two runs on one machine must not quarrel over 8787
         silence_logs=logging.CRITICAL,
     )
     return DaskCluster(Client(local, set_as_default=False), local)

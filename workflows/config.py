@@ -125,6 +125,9 @@ class RunSettings(BaseModel):
             path = getattr(self, name)
             if path is not None and path.is_file():
                 shaping[f"{name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        model = Path(self.detector_model)
+        for path in sorted(model.glob("inference.*")) if model.is_dir() else ():
+            shaping[f"model_{path.name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
     def public(self) -> dict[str, Any]:

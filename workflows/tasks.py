@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from detectors.base import Detector, DetectorSettings
+from detectors.models import local_model_name
 from detectors.registry import create_detector
 from detectors.strokes.registry import create_segmenter
 from pipeline.assemble import assemble, encode_page
@@ -192,7 +193,7 @@ def _detector_settings(settings: RunSettings) -> DetectorSettings:
     local = Path(settings.detector_model)
     is_folder = local.is_dir()
     return DetectorSettings(
-        model=local.name if is_folder else settings.detector_model,
+        model=local_model_name(local) if is_folder else settings.detector_model,
         model_dir=str(local) if is_folder else "",
         engine=settings.detector_engine,
         # --device is the remover's: the core install detects on the CPU, whatever the remover runs on
