@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import tomllib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -141,6 +140,8 @@ _SHAPES_NOTHING = {"password", "jobs", "scheduler", "on_existing", "weights"}
 
 def versions() -> dict[str, str]:
     """Versions of the packages that shape the result."""
+    from importlib.metadata import PackageNotFoundError, version  # here, for the sake of a quick --help
+
     found = {}
     for name in (
         "restore-docs",

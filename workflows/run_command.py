@@ -41,6 +41,9 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     sources = find_sources(words)
     documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless)
     refuse_unsafe_output(words, documents, out)
+    there = [out / d.target for d in documents if (out / d.target).exists()]
+    if there and settings.on_existing == "fail":  # numbered pages are looked for once a document's pages are counted
+        raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
     observer = _choose_observer(json, quiet)
     with _output_folder(out) as state, Manifest(state / "manifest.sqlite") as manifest, _terminate_as_interrupt():
         run = Run(documents, settings, out, manifest)
