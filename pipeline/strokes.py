@@ -24,6 +24,7 @@ LEAST_CONTRAST = 16  # grey levels: ink stands out at least this much ...
 NOISE_FACTOR = 6.0  # ... and this many times the paper's noise
 RIM_CONTRAST = 3  # the same for the anti-aliased rim beside ink
 RIM_NOISE_FACTOR = 1.5
+SNAP = 0.25  # text heights: a region that leaves the page's direction by less than this is level with the page
 OVERSHOOT = 0.2  # how far ink may reach out of its region, in text heights
 FULL_INK = 0.6  # share of the strongest contrast from which ink is surely text and not what it touches
 MINORITY = 0.25  # the rarer side, darker or lighter, is text only where it has this share of the ink
@@ -99,12 +100,12 @@ def _lay_level(outline: Array, page_slope: float, shape: tuple[int, int]) -> Str
     if (outline.max(axis=0) < 0).any() or (outline.min(axis=0) >= (page_width, page_height)).any():
         return None
     upright, slope, ratio = _direction(outline)
-    if ratio < 2:
+    height = max(6.0, min(cv2.minAreaRect(outline)[1]))
+    if ratio < 2 or (not upright and abs(slope - page_slope) * ratio < SNAP):
         upright, slope = False, page_slope
     along, across = (outline[:, 1], outline[:, 0]) if upright else (outline[:, 0], outline[:, 1])
     limit_along, limit_across = (page_height, page_width) if upright else (page_width, page_height)
     level = across - np.rint(slope * along)
-    height = max(6.0, min(cv2.minAreaRect(outline)[1]))
     pad = round(CONTEXT * height) + 4
     steps = np.arange(max(along.min() - pad, 0), min(along.max() + pad + 1, limit_along))
     rows = np.arange(int(level.min()) - pad, int(level.max()) + pad + 1)[:, None] + np.rint(slope * steps).astype(int)

@@ -220,3 +220,13 @@ def test_a_white_row_between_tinted_rows_is_no_light_text():
     mask = stroke_mask(page, [polygon])
     assert recall(mask, ink) > 0.95
     assert mask[70:100, 280:420].mean() < 0.4, "the paper of the row is not ink"
+
+
+def test_a_rule_stays_when_the_region_is_drawn_a_little_askew():
+    page = paper(200, 600)
+    page[120:122, 10:590] = 0
+    _, polygon = write(page, "4,755,785.11", (60, 100), 1.2)
+    long_line = np.float32([[30, 10], [570, 10], [570, 40], [30, 40]])
+    askew = polygon + np.float32([[0, 5], [0, -5], [0, -5], [0, 5]]) + np.float32([[0, -4], [0, -4], [0, 16], [0, 16]])
+    mask = stroke_mask(page, [long_line, askew])
+    assert mask[120:122, 10:590].mean() < 0.02
