@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.ndimage import median_filter
 
 from pipeline.types import Array
 
@@ -21,6 +22,7 @@ FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a 
 CROSSED = 2.0  # what differs from the paper this many times more than a rule ...
 CROSSED_LEAST = 20  # ... and this many grey levels more, is no part of it but a stroke across it ...
 CROSSING = 0.8  # ... unless it goes on along it for this share of the length that makes a rule
+EVENED = 2.0  # text heights over which the edges of a rule are evened out: more than two strokes side by side
 CLEAR = 0.65  # a rule has paper on both sides for this share of its length
 SMALL = 1.2  # a frame smaller than this, in text heights, must be empty and square: D and U+56FD are letters
 HOLE = 0.55  # a rectangular hole of at least this side, in text heights, is the inside of a frame
@@ -44,37 +46,54 @@ def rule_mask(difference: Array, threshold: float, height: float) -> Array:
 
 def _level_rules(difference: Array, ink: Array, threshold: float, height: float, reach: int) -> Array:
     """Rules of at least ``reach`` px that run along the rows, with a slope of a pixel or two over that length."""
-    found, crossed = np.zeros(ink.shape, bool), np.zeros(ink.shape, bool)
+    found = np.zeros(ink.shape, bool)
     if reach >= ink.shape[1]:
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
     least = cv2.morphologyEx(tolerant, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
-    run = ink & (least > np.maximum(threshold, FLOOR * difference))
+    # what runs beside a stronger line, within a rule's thickness of it, is shade along the rule and no part of it
+    beside = np.ones((2 * max(round(THICKNESS * height), THINNEST) + 1, 1), np.uint8)
+    strongest = np.maximum(difference, cv2.dilate(least, beside))
+    run = ink & (least > np.maximum(threshold, FLOOR * strongest))
     if not run.any():
         return found
     short = np.ones((1, min(max(3, int(0.6 * height)), STEP)), np.uint8)
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
     run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
     count, label, boxes, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
+    edge = max(1, round(0.03 * height))  # a slope leaves parts of the edges out
     for index in range(1, count):
         x, y, width, tall, area = boxes[index]
         if width < 0.9 * reach or area > width * max(THICKNESS * height, THINNEST):
             continue
-        body = label[y : y + tall, x : x + width] == index
-        if _is_rule(difference, body, (int(x), int(y)), height):
-            found[y : y + tall, x : x + width] |= body
-            crossed[y : y + tall, x : x + width] |= _crossings(difference[y : y + tall, x : x + width], body, reach)
-    sides = np.ones((2 * max(1, round(0.03 * height)) + 1, 1), np.uint8)  # a slope leaves parts of the edges out
-    found |= (cv2.dilate(found.astype(np.uint8), sides) & level).astype(bool)
-    return found & (cv2.dilate(crossed.astype(np.uint8), sides) == 0)
+        if not _is_rule(difference, label[y : y + tall, x : x + width] == index, (int(x), int(y)), height):
+            continue
+        place = (slice(max(y - edge, 0), y + tall + edge), slice(x, x + width))
+        body = (label[place] == index).astype(np.uint8)
+        sides = np.ones((2 * edge + 1, 1), np.uint8)
+        crossed = cv2.dilate(_crossings(difference[place], body.astype(bool), reach), sides) > 0
+        found[place] |= _even((cv2.dilate(body, sides) & level[place]) > 0, height) & ~crossed
+    return found
+
+
+def _even(body: Array, height: float) -> Array:
+    """A rule, (H, W) bool, without the bumps that strokes touching it leave on its edges."""
+    tall, width = body.shape
+    if not body.any():
+        return body
+    reach = min(int(EVENED * height) | 1, width - 1 | 1)
+    top = median_filter(body.argmax(axis=0), reach, mode="nearest")
+    bottom = median_filter(tall - 1 - body[::-1].argmax(axis=0), reach, mode="nearest")
+    rows = np.arange(tall)[:, None]
+    return body & (rows >= top) & (rows <= bottom)
 
 
 def _crossings(difference: Array, body: Array, reach: int) -> Array:
-    """Where strokes far darker than a rule cross or touch it: text that must go with the rest. (H, W) bool."""
+    """Where strokes far darker than a rule cross or touch it: text that must go with the rest. (H, W) uint8 {0, 1}."""
     level = float(np.median(difference[body]))
     over = (difference > CROSSED * level + CROSSED_LEAST).astype(np.uint8)
     long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, round(CROSSING * reach)), np.uint8))
-    return (over & ~long).astype(bool)
+    return over & ~long
 
 
 def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:
@@ -113,10 +132,20 @@ def _frames(difference: Array, ink: Array, height: float) -> Array:
             continue
         thick = max(2, round(0.12 * height))
         top, left = max(y + 1 - thick, 0), max(x + 1 - thick, 0)
-        ring = ink[top : y + tall - 1 + thick, left : x + width - 1 + thick].astype(bool)
-        ring[y + 1 - top : y + tall - 1 - top, x + 1 - left : x + width - 1 - left] = False
-        part = difference[top : y + tall - 1 + thick, left : x + width - 1 + thick]
+        place = (slice(top, y + tall - 1 + thick), slice(left, x + width - 1 + thick))
+        ring = _ring(ink[place] > 0, (y + 1 - top, x + 1 - left), (tall - 2, width - 2), height)
+        part = difference[place]
         # a cell of pale squared paper: what is far darker was written over it
-        ring &= part <= CROSSED * float(np.median(part[ring])) + CROSSED_LEAST
-        found[top : y + tall - 1 + thick, left : x + width - 1 + thick] |= ring
+        found[place] |= ring & (part <= CROSSED * float(np.median(part[ring])) + CROSSED_LEAST)
     return found
+
+
+def _ring(ink: Array, corner: tuple[int, int], size: tuple[int, int], height: float) -> Array:
+    """The ink, (H, W) bool, of the four sides around a hole at ``corner`` (y, x) of ``size`` (tall, wide)."""
+    (top, left), (tall, wide) = corner, size
+    ring = np.zeros(ink.shape, bool)
+    ring[:top] |= _even(ink[:top], height)
+    ring[top + tall :] |= _even(ink[top + tall :], height)
+    ring[:, :left] |= _even(ink[:, :left].T, height).T
+    ring[:, left + wide :] |= _even(ink[:, left + wide :].T, height).T
+    return ring

@@ -1,5 +1,7 @@
 """What a stroke mask must leave: rules, frames, boxes, bands of colour and diagrams that text touches."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -230,3 +232,26 @@ def test_a_rule_stays_when_the_region_is_drawn_a_little_askew():
     askew = polygon + np.float32([[0, 5], [0, -5], [0, -5], [0, 5]]) + np.float32([[0, -4], [0, -4], [0, 16], [0, 16]])
     mask = stroke_mask(page, [long_line, askew])
     assert mask[120:122, 10:590].mean() < 0.02
+
+
+def test_the_rules_of_the_example_form_stay_between_tinted_and_white_rows():
+    page = cv2.imread(str(Path(__file__).parent.parent / "examples" / "form.png"))[..., ::-1]
+    outline = np.float32([[287, 675], [396, 675], [396, 720], [287, 720]])  # "volvo", as detected, rule included
+    mask = stroke_mask(np.ascontiguousarray(page), [outline])[665:695, 287:396]
+    rule = page[665:695, 287:396].max(axis=2) < 90
+    rule[20:] = False
+    assert rule.sum() > 200
+    assert mask[rule].mean() < 0.02
+
+
+def test_the_tips_of_letters_that_touch_a_rule_go():
+    page = paper(200, 500)
+    page[60:63, 10:490] = page[140:143, 10:490] = 30
+    page[60:143, 10:13] = page[60:143, 487:490] = 30
+    ink, polygon = write(page, "4471 4711", (60, 96), 1.45, (32, 48, 150), bold=4)
+    assert ink[58:64].any(), "the letters reach the rule"
+    polygon[[0, 1], 1] = 56
+    mask = stroke_mask(page, [polygon])
+    assert recall(mask[65:], ink[65:]) > 0.99
+    assert mask[60:63].mean() < 0.02
+    assert page[64:130, 20:480].min(axis=2)[~mask[64:130, 20:480]].min() > 200, "no tip is left below the rule"
