@@ -22,6 +22,8 @@ from pipeline.types import Page
 
 __all__ = ["WriteSettings", "assemble", "encode_page"]
 
+# What an output is called until it is whole; only a killed process leaves one behind.
+HALF_WRITTEN = ".restore-docs-*.part"
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
@@ -77,7 +79,7 @@ def assemble(paths: Sequence[Path], kind: DocumentKind, output: Path) -> None:
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A hidden new file beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
-    hidden = path.with_name(f".restore-docs-{uuid.uuid4().hex}.part")
+    hidden = path.with_name(HALF_WRITTEN.replace("*", uuid.uuid4().hex))
     try:
         with hidden.open("x+b") as file:
             yield file

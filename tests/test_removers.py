@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import SetupError, UsageError
+from pipeline.errors import UsageError
 from pipeline.masks import soft_mask
 from pipeline.types import Box, RestoredTile, Tile
 from remover.base import RemoverSettings
@@ -12,10 +12,7 @@ from remover.registry import REMOVERS, create_remover
 
 @pytest.fixture(scope="module", params=sorted(REMOVERS))
 def remover(request):
-    try:
-        return create_remover(request.param, RemoverSettings())
-    except SetupError as error:
-        pytest.skip(f"{request.param}: {error}")
+    return create_remover(request.param, RemoverSettings())
 
 
 def tile(remover, seed):

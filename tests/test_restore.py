@@ -239,6 +239,15 @@ def test_files_that_are_not_ours_are_never_overwritten_unasked(tmp_path: Path, r
     assert (out / "a.png").read_bytes() != b"precious"
 
 
+def test_what_a_killed_run_left_half_written_is_cleared_by_the_next(tmp_path: Path, restore_docs: Program) -> None:
+    source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
+    out.mkdir()
+    (out / ".restore-docs-0123.part").write_bytes(b"half of a page")
+    (out / "thesis.part").write_bytes(b"somebody's")
+    assert restore_docs(source, "--out", out, *ANNOTATED).code == 0
+    assert sorted(p.name for p in out.iterdir()) == [".restore-docs", "a.png", "report.json", "thesis.part"]
+
+
 def test_pages_that_are_gone_leave_no_stale_files_behind(tmp_path: Path, restore_docs: Program) -> None:
     source, out = draw_page(tmp_path / "a.pdf", pages=3), tmp_path / "out"
     restore_docs(source, "--out", out, "--format", "png", *ANNOTATED)

@@ -8,13 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from filelock import FileLock, Timeout
 
 from detectors.registry import DETECTORS
+from pipeline.assemble import HALF_WRITTEN
 from pipeline.errors import OutputError, RestoreError, SetupError, UsageError, require_known
 from pipeline.results import DocumentResult, Failure
 from remover.registry import REMOVERS
@@ -46,6 +47,7 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
         raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
     observer = _choose_observer(json, quiet)
     with _output_folder(out) as state, Manifest(state / "manifest.sqlite") as manifest, _terminate_as_interrupt():
+        _remove_half_written({(out / document.target).parent for document in documents})
         run = Run(documents, settings, out, manifest)
         ended, code = _attempt(run, settings, observer)
         results = _in_input_order(sources, run.results)
@@ -126,6 +128,14 @@ def _output_folder(out: Path) -> Iterator[Path]:
             yield state
     except Timeout:
         raise OutputError(f"another run is writing to {out}", "wait for it, or choose another --out") from None
+
+
+def _remove_half_written(folders: set[Path]) -> None:
+    """Clear what a process that was killed in the middle of writing has left beside our outputs."""
+    for folder in folders:
+        for leftover in folder.glob(HALF_WRITTEN):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 @contextmanager
