@@ -31,6 +31,8 @@ _SAME = 0.5
 _UNKNOWN = 0.3
 # and then it replaces the polygons of which it holds this share
 _INSIDE = 0.9
+# What holds so many polygons that are at most so high, as a share of its own height, is no line of text
+_LABELS, _LOWER = 3, 0.5
 
 Found = tuple[Array, float]
 
@@ -147,9 +149,30 @@ def join_looks(closer: Sequence[Found], farther: Iterable[Found]) -> list[Found]
     return [item for index, item in enumerate(closer) if index not in fragments] + news
 
 
+def drop_enclosing(found: Sequence[Found]) -> list[Found]:
+    """Return what is found less the polygons that hold several much lower ones: charts and frames, no lines of text.
+
+    The network's map of a chart's curves is one connected shape, and its outline a polygon around all the labels.
+    """
+    shapes = [as_shape(polygon) for polygon, _ in found]
+    thickness = [_thickness(shape) for shape in shapes]
+    tree = shapely.STRtree(shapes)
+    kept = []
+    for index, (item, shape) in enumerate(zip(found, shapes, strict=True)):
+        lower = [int(i) for i in tree.query(shape) if thickness[i] <= _LOWER * thickness[index]]
+        inside = sum(shapes[i].intersection(shape).area > _INSIDE * shapes[i].area for i in lower)
+        if inside < _LABELS:
+            kept.append(item)
+    return kept
+
+
+def _thickness(shape: Polygon) -> float:
+    """Of a long thin shape, its thickness; of a square, half its side."""
+    return float(2 * shape.area / shape.length) if shape.length else 0.0
+
+
 def _is_news(shape: Polygon, known: list[Polygon]) -> bool:
     """Whether more than a margin of a shape is not covered: a glance from afar draws wider margins around text."""
     if not shape.area:
         return False
-    thickness = 2 * shape.area / shape.length  # of a long thin shape
-    return not shape.difference(shapely.union_all(known)).buffer(-_UNKNOWN / 2 * thickness).is_empty
+    return not shape.difference(shapely.union_all(known)).buffer(-_UNKNOWN / 2 * _thickness(shape)).is_empty

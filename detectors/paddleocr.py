@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from detectors.bands import Finding, Found, cut_piece, join_looks, merge_findings, plan_pieces
+from detectors.bands import Finding, Found, cut_piece, drop_enclosing, join_looks, merge_findings, plan_pieces
 from detectors.base import DetectorSettings
 from detectors.looks import Look, has_small_marks, plan_looks
 from detectors.models import load_model
@@ -51,7 +51,7 @@ class PaddleOcrDetector:
             back = np.array((image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]), np.float32)
             known = [polygon / back for polygon, _ in found]
             news = merge_findings(list(self._look_at_pieces(seen, known, look.tallest)))
-            found = join_looks([(polygon * back, score) for polygon, score in news], found)
+            found = drop_enclosing(join_looks([(polygon * back, score) for polygon, score in news], found))
         return found
 
     def _look_at_pieces(self, seen: Array, known: Sequence[Array], tallest: int) -> Iterator[Finding]:

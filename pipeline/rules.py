@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum, median_filter
 
 from pipeline.types import Array
 
@@ -19,6 +19,7 @@ STEP = 20  # px: a rule that slopes a little is drawn in level pieces of this le
 THICKNESS = 0.25  # no rule is thicker than this, in text heights ...
 THINNEST = 3  # ... or this, in px
 FLOOR = 0.5  # nowhere along a rule is less ink than this share of the ink at a place on it
+UNBROKEN = 0.8  # a rule goes on under what crosses it, but what crosses it leaves this share of its length free
 CROSSED = 2.0  # what differs from the paper this many times more than a rule ...
 CROSSED_LEAST = 20  # ... and this many grey levels more, is no part of it but a stroke across it ...
 CROSSING = 0.8  # ... unless it goes on along it for this share of the length that makes a rule
@@ -51,29 +52,51 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
     least = cv2.morphologyEx(tolerant, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
-    # what runs beside a stronger line, within a rule's thickness of it, is shade along the rule and no part of it
-    beside = np.ones((2 * max(round(THICKNESS * height), THINNEST) + 1, 1), np.uint8)
-    strongest = np.maximum(difference, cv2.dilate(least, beside))
-    run = ink & (least > np.maximum(threshold, FLOOR * strongest))
+    run = ink & (least > np.maximum(threshold, FLOOR * difference))
     if not run.any():
         return found
+    thickest = max(THICKNESS * height, THINNEST)
     short = np.ones((1, min(max(3, int(0.6 * height)), STEP)), np.uint8)
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
-    run = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
-    count, label, boxes, _ = cv2.connectedComponentsWithStats(run, connectivity=8)
+    run &= ~_tint(run, cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level, least, (thickest, reach))
+    whole = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
+    count, label, boxes, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
     edge = max(1, round(0.03 * height))  # a slope leaves parts of the edges out
     for index in range(1, count):
         x, y, width, tall, area = boxes[index]
-        if width < 0.9 * reach or area > width * max(THICKNESS * height, THINNEST):
+        if width < 0.9 * reach or area > width * thickest:
             continue
-        if not _is_rule(difference, label[y : y + tall, x : x + width] == index, (int(x), int(y)), height):
+        body = label[y : y + tall, x : x + width] == index
+        if (run[y : y + tall, x : x + width].astype(bool) & body).any(axis=0).mean() < UNBROKEN:
+            continue
+        if not _is_rule(difference, body, (int(x), int(y)), height):
             continue
         place = (slice(max(y - edge, 0), y + tall + edge), slice(x, x + width))
-        body = (label[place] == index).astype(np.uint8)
+        grown = label[place] == index
         sides = np.ones((2 * edge + 1, 1), np.uint8)
-        crossed = cv2.dilate(_crossings(difference[place], body.astype(bool), reach), sides) > 0
-        found[place] |= _even((cv2.dilate(body, sides) & level[place]) > 0, height) & ~crossed
+        crossed = cv2.dilate(_crossings(difference[place], grown, reach), sides) > 0
+        grown = (cv2.dilate(grown.astype(np.uint8), sides) & level[place]) > 0
+        found[place] |= _even(grown, height) & ~crossed
     return found
+
+
+def _tint(run: Array, joined: Array, least: Array, limits: tuple[float, int]) -> Array:
+    """Tinted rows along a stronger line, which make a piece too thick for a rule, (H, W) uint8.
+
+    ``run`` is what may be rules and ``joined`` the same with its gaps closed, (H, W) uint8; ``least`` (H, W) is the
+    least difference from the paper along the line through a pixel; ``limits`` are a rule's thickness and length. A
+    tint is solid: what is weak only between the strokes of letters is none.
+    """
+    thickest, reach = limits
+    count, label, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    thick = boxes[:, cv2.CC_STAT_AREA] > boxes[:, cv2.CC_STAT_WIDTH] * thickest
+    thick[0] = False
+    strongest = np.where(thick, maximum(least, label, np.arange(count)), 0)
+    weak = run & (least <= FLOOR * strongest[label])
+    solid = cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((int(thickest) + 1, reach // 4), np.uint8))
+    tinted = np.zeros(count, bool)
+    tinted[label[solid > 0]] = True
+    return weak & tinted[label]
 
 
 def _even(body: Array, height: float) -> Array:

@@ -18,6 +18,7 @@ from detectors.bands import (
     STRIDE,
     Finding,
     cut_piece,
+    drop_enclosing,
     join_looks,
     merge_findings,
     plan_pieces,
@@ -115,6 +116,15 @@ def test_fragments_of_a_large_glyph_give_way_to_the_whole() -> None:
     beside = (rectangle(500, 10, 600, 40), 0.9)
     glyph = (rectangle(0, 0, 300, 400), 0.8)
     assert join_looks([*fragments, beside], [glyph]) == [beside, glyph]
+
+
+def test_an_outline_around_labels_is_no_text_and_a_heading_is() -> None:
+    labels = [(rectangle(20, 40 * row, 60, 40 * row + 18), 0.9) for row in range(1, 6)]
+    chart, heading = (rectangle(0, 0, 800, 300), 0.7), (rectangle(0, 320, 400, 380), 0.8)
+    specks = [(rectangle(50, 340, 90, 350), 0.6), (rectangle(150, 340, 190, 350), 0.6)]
+    kept = drop_enclosing([chart, *labels, heading, *specks])
+    assert [id(item) for item in kept] == [id(item) for item in [*labels, heading, *specks]]
+    assert drop_enclosing([]) == []
 
 
 @given(sides, sides)

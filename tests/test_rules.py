@@ -255,3 +255,11 @@ def test_the_tips_of_letters_that_touch_a_rule_go():
     assert recall(mask[65:], ink[65:]) > 0.99
     assert mask[60:63].mean() < 0.02
     assert page[64:130, 20:480].min(axis=2)[~mask[64:130, 20:480]].min() > 200, "no tip is left below the rule"
+
+
+@pytest.mark.parametrize("scale", [0.35, 0.4])
+def test_small_type_that_blur_joins_is_no_rule(scale):
+    page = paper(80, 500, noise=2)
+    ink, polygon = write(page, "Important Notes", (30, 40), scale, (20, 20, 20), bold=1)
+    page = cv2.GaussianBlur(page, (0, 0), 2 * scale - 0.1)
+    assert recall(stroke_mask(page, [polygon]), ink) > 0.98
