@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from pipeline.types import Array, Box, Tile
 TILE_SIDE = 512
 # What a remover sees around the ink it replaces, and the width of the feather where tiles overlap.
 TILE_MARGIN = 48
+_CELL = 32  # px: blocks are planned on a grid of cells this large
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +79,54 @@ def _core_end(start: int, length: int, side: int, margin: int) -> int:
 def _centre(start: int, end: int, length: int, side: int) -> int:
     """The origin that centres [start, end) in a tile without leaving the page; keeps the margin _core_end left."""
     return int(min(max((start + end - side) // 2, 0), max(length - side, 0)))
+
+
+def plan_blocks(boxes: Sequence[Box], width: int, height: int, rim: int, most: int) -> tuple[Box, ...]:
+    """Disjoint rectangles that cover the part of a page under ``boxes``, each at most ``most`` px a side.
+
+    For work that costs by area and needs ``rim`` px around what it is asked for: a rectangle is divided where the
+    parts with their rims are smaller than the whole with its own. ``width`` and ``height`` are the page's. What the
+    rectangles hold beside the boxes comes from rounding to cells of 32 px and from corners not worth a cut.
+    """
+    cells = np.zeros((-(-height // _CELL), -(-width // _CELL)), bool)
+    for box in boxes:
+        cells[max(box.y0, 0) // _CELL : -(-box.y1 // _CELL), max(box.x0, 0) // _CELL : -(-box.x1 // _CELL)] = True
+    found = _divide(cells, (0, 0), rim / _CELL, most // _CELL)
+    return tuple(
+        Box(x0 * _CELL, y0 * _CELL, min(x1 * _CELL, width), min(y1 * _CELL, height)) for y0, x0, y1, x1 in found
+    )
+
+
+def _divide(cells: Array, origin: tuple[int, int], rim: float, most: int) -> list[tuple[int, int, int, int]]:
+    """Rectangles (y0, x0, y1, x1), in cells, around the set cells: divided at the best line while that pays."""
+    bounds = _bounds(cells)
+    if bounds is None:
+        return []
+    y0, x0, y1, x1 = bounds
+    cells = cells[y0:y1, x0:x1]
+    origin = (origin[0] + y0, origin[1] + x0)
+    small = max(cells.shape) <= most
+    best, parts = _rimmed_area(cells, rim) if small else math.inf, None
+    for axis in (0, 1):
+        for cut in range(1, cells.shape[axis]):
+            first, second = np.split(cells, [cut], axis=axis)
+            uneven = abs(2 * cut - cells.shape[axis])  # decides between cuts that cost the same
+            cost = _rimmed_area(first, rim) + _rimmed_area(second, rim) + 1e-6 * uneven
+            if cost < best:
+                best, parts = cost, ((first, origin), (second, (origin[0] + cut * (axis == 0), origin[1] + cut * axis)))
+    if parts is None:
+        return [(*origin, origin[0] + cells.shape[0], origin[1] + cells.shape[1])]
+    return [box for part, corner in parts for box in _divide(part, corner, rim, most)]
+
+
+def _bounds(cells: Array) -> tuple[int, int, int, int] | None:
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return (int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1) if rows.size else None
+
+
+def _rimmed_area(cells: Array, rim: float) -> float:
+    bounds = _bounds(cells)
+    return 0.0 if bounds is None else (bounds[2] - bounds[0] + 2 * rim) * (bounds[3] - bounds[1] + 2 * rim)
 
 
 def cut_tiles(image: Array, maps: PageMaps, boxes: Sequence[Box]) -> tuple[Tile, ...]:

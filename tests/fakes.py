@@ -114,3 +114,13 @@ class LosingRemover(NoiseRemover):
 
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         return super().remove(tiles)[:-1]
+
+
+class StructureRemover(NoiseRemover):
+    """Predicts the structure map it is given."""
+
+    name = "structure"
+    needs_structure = True
+
+    def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
+        return tuple(RestoredTile(t.box, np.rint(255 * np.asarray(t.structure)).astype(np.uint8)) for t in tiles)

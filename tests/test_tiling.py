@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.tiling import PageMaps, cut_tiles, plan_tiles
+from pipeline.tiling import PageMaps, cut_tiles, plan_blocks, plan_tiles
 from pipeline.types import Box
 
 SIDE, MARGIN = 64, 8
@@ -91,3 +91,32 @@ def test_crops_hold_the_page_and_past_its_edge_a_reflection_that_is_never_masked
     assert tile.soft_mask is not None and tile.soft_mask.dtype == np.float32
     image[:] = 0
     assert tile.image.any(), "a tile is a copy"
+
+
+@given(
+    width=st.integers(1, 900),
+    height=st.integers(1, 900),
+    corners=st.lists(st.tuples(st.integers(0, 899), st.integers(0, 899)), max_size=8),
+    most=st.sampled_from([64, 160, 2048]),
+)
+def test_blocks_cover_the_boxes_once(width: int, height: int, corners: list[tuple[int, int]], most: int) -> None:
+    boxes = [Box(x, y, x + 128, y + 128) for x, y in corners if x < width and y < height]
+    blocks = plan_blocks(boxes, width, height, 48, most)
+    times = np.zeros((height, width), int)
+    for block in blocks:
+        assert block.x1 <= width and block.y1 <= height
+        assert max(block.width, block.height) <= most
+        times[block.slices] += 1
+    assert times.max() <= 1
+    for box in boxes:
+        assert (times[box.y0 : box.y1, box.x0 : box.x1] == 1).all()
+    assert bool(blocks) == bool(boxes)
+
+
+def test_blocks_follow_the_text_and_stay_whole_where_it_is_dense() -> None:
+    left = [Box(0, y, 512, y + 512) for y in range(0, 6000, 450)]
+    low = [Box(x, 6000, x + 512, 6512) for x in range(0, 4000, 450)]
+    blocks = plan_blocks([*left, *low], 4960, 7016, 48, 8000)
+    assert sum(block.width * block.height for block in blocks) < 1.1 * (512 * 6512 + 512 * 4112)
+    dense = [Box(x, y, x + 512, y + 512) for x in range(0, 1600, 400) for y in range(0, 1600, 400)]
+    assert plan_blocks(dense, 2000, 2000, 48, 2048) == (Box(0, 0, 1728, 1728),)

@@ -153,6 +153,33 @@ def doctor(
     return doctor_command(out)
 
 
+@app.command()
+@_exits
+def structure(
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images, folders and patterns.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the maps go, under the same names.")],
+    lam: Annotated[float, typer.Option(help="How much is smoothed, up to 0.05.")] = 0.01,
+    sigma: Annotated[float, typer.Option(help="The scale of texture, pixels, up to 6.")] = 3.0,
+    sharpness: Annotated[float, typer.Option(help="Gradients below are alike, 0.001 to 0.03.")] = 0.02,
+    iterations: Annotated[int, typer.Option(help="Outer iterations.")] = 4,
+    tolerance: Annotated[float, typer.Option(help="Relative error of each solution.")] = 1e-3,
+    format: Annotated[str, typer.Option(metavar="same|png|jpg|tiff|webp", help="Of the maps.")] = "same",
+    jobs: Annotated[str, typer.Option(metavar="N|auto", help="Images at once.")] = "auto",
+    on_existing: Annotated[
+        str, typer.Option(metavar="skip|overwrite|fail", help="What becomes of maps that are there.")
+    ] = "skip",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> int:
+    """Write RTV structure maps of images: the structure_im folder of a CTRNet data set."""
+    from workflows.structure_command import structure_command
+
+    start_logging(0, quiet)
+    parameters = {
+        "lam": lam, "sigma": sigma, "sharpness": sharpness, "iterations": iterations, "tolerance": tolerance,
+    }  # fmt: skip
+    return structure_command(images, out, parameters, jobs=jobs, format=format, on_existing=on_existing)
+
+
 def start_logging(verbose: int, quiet: bool) -> None:
     """Our log goes to stderr; other packages' only with -vv."""
     from rich.console import Console

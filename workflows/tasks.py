@@ -21,11 +21,12 @@ from detectors.registry import create_detector
 from detectors.strokes.registry import create_segmenter
 from pipeline.assemble import assemble, encode_page
 from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
-from pipeline.errors import OutputError, SetupError
+from pipeline.errors import OutputError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.results import Failure, PageResult
 from pipeline.stitching import stitch
+from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, PageRef, PreparedPage, RestoredTile, TextRegion
 from remover.base import Remover, RemoverSettings
@@ -89,9 +90,12 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     with clock.stage("tile"):
         remover = _remover(settings.remover, _remover_settings(settings))
         boxes = plan_tiles(ink, remover.tile_side)
-        tiles = cut_tiles(
-            page.image, _maps(page.image, regions, ink, inside, remover) if boxes else PageMaps(ink, inside), boxes
-        )
+        maps = PageMaps(ink, inside, _soft_mask(regions, ink) if boxes and remover.needs_soft_mask else None)
+    if boxes and remover.needs_structure:
+        with clock.stage("structure"):
+            maps = replace(maps, structure=structure_at(page.image, boxes))
+    with clock.stage("tile"):
+        tiles = cut_tiles(page.image, maps, boxes)
     return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless)
 
 
@@ -171,12 +175,8 @@ def count_inkless(regions: Sequence[TextRegion], ink: Array) -> int:
     return count
 
 
-def _maps(image: Array, regions: Sequence[TextRegion], ink: Array, inside: Array, remover: Remover) -> PageMaps:
-    """What the remover wants its tiles to carry."""
-    if remover.needs_structure:
-        raise SetupError(f"remover {remover.name} needs structure maps, which this build cannot make")
-    polygons = [region.polygon for region in regions]
-    return PageMaps(ink, inside, soft_mask(polygons, *ink.shape) if remover.needs_soft_mask else None)
+def _soft_mask(regions: Sequence[TextRegion], ink: Array) -> Array:
+    return soft_mask([region.polygon for region in regions], *ink.shape)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,1 @@
+"""CTRNet: the network that removes text, and what surrounds it."""
