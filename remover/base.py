@@ -16,12 +16,17 @@ class RemoverSettings:
 
     ``weights`` is a file of weights (None = shipped, or none needed), ``device`` where a network runs
     ("auto" = CUDA where there is one), ``threads`` the CPU threads of one remover: fixed, so that a tile gives the
-    same prediction on every machine.
+    same prediction on every machine. ``precision`` is what a network computes in ("auto" = bf16 where the hardware
+    does), ``batch_size`` how many tiles at once ("auto" = what fits), ``engine`` what runs a network on a CPU ("auto" =
+    the fastest that is installed).
     """
 
     weights: Path | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    batch_size: Literal["auto"] | int = "auto"
+    engine: Literal["auto", "torch", "openvino"] = "auto"
 
 
 class Remover(Protocol):

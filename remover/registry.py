@@ -15,8 +15,15 @@ def _fill(settings: RemoverSettings) -> Remover:
     return FillRemover()
 
 
+def _ctrnet(settings: RemoverSettings) -> Remover:
+    from remover.ctrnet.remover import CtrnetRemover
+
+    return CtrnetRemover(settings)
+
+
 REMOVERS: dict[str, Callable[[RemoverSettings], Remover]] = {
     "fill": _fill,
+    "ctrnet": _ctrnet,
 }
 
 

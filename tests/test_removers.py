@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_ctrnet import write_small_ctrnet
 
 from pipeline.errors import UsageError
 from pipeline.masks import soft_mask
@@ -11,8 +12,11 @@ from remover.registry import REMOVERS, create_remover
 
 
 @pytest.fixture(scope="module", params=sorted(REMOVERS))
-def remover(request):
-    return create_remover(request.param, RemoverSettings())
+def remover(request, tmp_path_factory):
+    weights = None
+    if request.param == "ctrnet":  # which brings none of its own
+        weights = write_small_ctrnet(tmp_path_factory.mktemp("weights") / "small.safetensors")
+    return create_remover(request.param, RemoverSettings(weights=weights, engine="torch"))
 
 
 def tile(remover, seed):

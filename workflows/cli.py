@@ -180,6 +180,26 @@ def structure(
     return structure_command(images, out, parameters, jobs=jobs, format=format, on_existing=on_existing)
 
 
+@app.command("export-onnx")
+@_exits
+def export_onnx(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A CTRNet checkpoint, or a file of ours.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="Where the network goes.")],
+    side: Annotated[int, typer.Option(min=64, max=4096, help="Sides of a tile: a multiple of 32.")] = 512,
+    batch: Annotated[int, typer.Option(min=1, max=256, help="Tiles at once.")] = 1,
+) -> int:
+    """Write CTRNet as an ONNX file, checked against torch."""
+    from pipeline.errors import UsageError
+    from remover.ctrnet.export import export_onnx as export
+
+    start_logging(0, False)
+    if side % 32:
+        raise UsageError(f"--side {side} is no multiple of 32", "the network halves a tile five times")
+    difference = export(weights, out, side=side, batch=batch)
+    print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, differs from torch by {difference:.1e} at most")
+    return 0
+
+
 def start_logging(verbose: int, quiet: bool) -> None:
     """Our log goes to stderr; other packages' only with -vv."""
     from rich.console import Console

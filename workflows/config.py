@@ -57,6 +57,13 @@ class RunSettings(BaseModel):
     remover: str = _option("fill", "What rebuilds the background.", _TEXT, "NAME")
     weights: Path | None = _option(None, "Weights for a remover that takes some.", _TEXT, "FILE")
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "Where networks run.", _TEXT, "auto|cpu|cuda")
+    precision: Literal["auto", "fp32", "bf16"] = _option(
+        "auto", "What networks compute in; auto is bf16 where the hardware does.", _TEXT, "auto|fp32|bf16"
+    )
+    batch_size: Literal["auto"] | int = _option("auto", "Tiles that a network takes at once.", _TEXT, "auto|N")
+    engine: Literal["auto", "torch", "openvino"] = _option(
+        "auto", "What runs networks on a CPU; auto is the fastest installed.", _TEXT, "auto|torch|openvino"
+    )
 
     format: Literal["same", "pdf", "png", "jpg", "tiff", "webp"] = _option(
         "same", "Kind of the outputs; same writes what was read.", _OUTPUT, "same|pdf|png|jpg|tiff|webp"
@@ -98,6 +105,13 @@ class RunSettings(BaseModel):
     def _jobs_in_range(cls, value: str | int) -> str | int:
         if isinstance(value, int) and not 1 <= value <= 1024:
             raise ValueError("must be auto or a whole number from 1 to 1024")
+        return value
+
+    @field_validator("batch_size")
+    @classmethod
+    def _batch_in_range(cls, value: str | int) -> str | int:
+        if isinstance(value, int) and not 1 <= value <= 256:
+            raise ValueError("must be auto or a whole number from 1 to 256")
         return value
 
     @field_validator("pages")

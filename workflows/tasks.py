@@ -203,7 +203,14 @@ def _detector_settings(settings: RunSettings) -> DetectorSettings:
 
 
 def _remover_settings(settings: RunSettings) -> RemoverSettings:
-    return RemoverSettings(weights=settings.weights, device=settings.device, threads=THREADS_PER_TASK)
+    return RemoverSettings(
+        weights=settings.weights,
+        device=settings.device,
+        threads=THREADS_PER_TASK,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        engine=settings.engine,
+    )
 
 
 def _raster_settings(settings: RunSettings) -> RasterSettings:

@@ -1,0 +1,193 @@
+"""What runs the network: torch on a CPU or a GPU, or OpenVINO on a CPU. All take and give batches of fixed shape."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.errors import SetupError
+from pipeline.types import Array
+from remover.base import RemoverSettings
+from remover.ctrnet.inference import InferenceGenerator
+from remover.ctrnet.structure import structure_maps
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["fp32", "bf16"]
+
+
+class Batch(NamedTuple):
+    """What the network is given for B tiles, float32.
+
+    ``image`` (B, 3, S, S) RGB in [0, 1], ``mask`` (B, 1, S, S) {0, 1}, ``soft_mask`` (B, 1, S, S) in [0, 1] and
+    ``structure`` (B, 3, S, S), or None where the engine makes the maps.
+    """
+
+    image: Array
+    mask: Array
+    soft_mask: Array
+    structure: Array | None
+
+
+class Engine(Protocol):
+    """Runs batches. ``makes_structure`` says whether it makes structure maps itself."""
+
+    makes_structure: bool
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
+        """The predictions, (B, 3, S, S) float32 in [0, 1], batch by batch.
+
+        Raises MemoryError when a batch does not fit; the batches after it are then not taken.
+        """
+        ...
+
+
+class CpuEngine:
+    """torch on the CPU: weights and images with channels last, which its convolutions want."""
+
+    makes_structure = False
+
+    def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._network = _place(network, "cpu", self._dtype)
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
+        """See ``Engine.run``."""
+        for batch in batches:
+            with torch.inference_mode(), _memory_errors():
+                inputs = [torch.from_numpy(part).to(self._dtype) for part in batch if part is not None]
+                last = [part.contiguous(memory_format=torch.channels_last) for part in inputs]
+                yield self._network(*last).float().numpy()
+
+
+class GpuEngine:
+    """torch on a CUDA device: compiled, channels last, copies beside computing, structure maps made there."""
+
+    makes_structure = True
+
+    def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
+        self._device = torch.device("cuda")
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        torch.backends.cudnn.benchmark = True  # shapes are fixed: kernels are chosen once
+        placed = _place(network, "cuda", self._dtype)
+        self._network: Any = torch.compile(placed, mode="reduce-overhead", dynamic=False)
+        self._copies: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
+        """See ``Engine.run``. While one batch is computed, the next is on its way to the device."""
+        with torch.inference_mode(), _memory_errors():
+            waiting = iter(batches)
+            following = self._send(next(waiting, None))
+            while following is not None:
+                torch.cuda.current_stream().wait_stream(self._copies)
+                image, mask, soft_mask = following
+                for part in following:  # made on the other stream: not to be reused there before this one is done
+                    part.record_stream(torch.cuda.current_stream())
+                structure = structure_maps(image)
+                inputs = [part.to(self._dtype) for part in (image, mask, soft_mask, structure)]
+                last = [part.contiguous(memory_format=torch.channels_last) for part in inputs]
+                prediction = self._network(*last).float()
+                following = self._send(next(waiting, None))
+                yield prediction.cpu().numpy()
+
+    def _send(self, batch: Batch | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        if batch is None:
+            return None
+        pinned = [torch.from_numpy(part).pin_memory() for part in batch[:3]]
+        with torch.cuda.stream(self._copies):
+            image, mask, soft_mask = (part.to(self._device, non_blocking=True) for part in pinned)
+        return image, mask, soft_mask
+
+
+class OpenVinoEngine:
+    """OpenVINO on the CPU (extra ``openvino``): compiled for one batch shape, at the first batch."""
+
+    makes_structure = False
+
+    def __init__(self, network: InferenceGenerator, precision: Precision, threads: int) -> None:
+        import openvino
+
+        self._openvino, self._network = openvino, network
+        self._options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._compiled: tuple[tuple[int, ...], Any] | None = None
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
+        """See ``Engine.run``."""
+        for batch in batches:
+            assert batch.structure is not None
+            shape = batch.image.shape
+            if self._compiled is None or self._compiled[0] != shape:
+                self._compiled = shape, self._compile(batch)
+            yield np.array(self._compiled[1](list(batch))[0])
+
+    def _compile(self, batch: Batch) -> Any:
+        example = tuple(torch.from_numpy(part) for part in batch if part is not None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch.export warns of what torch itself uses
+            model = self._openvino.convert_model(torch.export.export(self._network, example))
+        return self._openvino.compile_model(model, "CPU", self._options)
+
+
+def _place(network: InferenceGenerator, device: str, dtype: torch.dtype) -> Any:
+    """The network where it runs, its weights with channels last."""
+    placed: Any = network
+    return placed.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+
+
+class _memory_errors:  # noqa: N801 - reads as the statement it is
+    """Turns what torch raises when memory runs out into MemoryError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            torch.cuda.empty_cache()
+            raise MemoryError("the GPU's memory is used up") from error
+        if isinstance(error, RuntimeError) and "not enough memory" in str(error):
+            raise MemoryError("memory is used up") from error
+
+
+def choose_device(wanted: str) -> Literal["cpu", "cuda"]:
+    """The device to run on. Raises SetupError when CUDA is asked for and not there."""
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise SetupError("there is no CUDA device that torch can use", "check the driver, or use --device cpu")
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def choose_precision(wanted: str, device: str) -> Precision:
+    """bf16 where it is asked for, or where ``auto`` finds hardware that computes in it."""
+    if wanted in ("fp32", "bf16"):
+        return "bf16" if wanted == "bf16" else "fp32"
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return "bf16" if any(probe is not None and probe() for probe in probes) else "fp32"
+
+
+def create_engine(network: InferenceGenerator, device: str, precision: Precision, settings: RemoverSettings) -> Engine:
+    """The engine asked for, or the fastest for the device: on a CPU OpenVINO where it is installed, else torch.
+
+    Raises SetupError when OpenVINO is asked for and not installed.
+    """
+    if device == "cuda":
+        return GpuEngine(network, precision)
+    torch.set_num_threads(settings.threads)
+    if settings.engine != "torch":
+        try:
+            return OpenVinoEngine(network, precision, settings.threads)
+        except ImportError as error:
+            if settings.engine == "openvino":
+                raise SetupError("OpenVINO is not installed", "pip install 'restore-docs[openvino]'") from error
+    return CpuEngine(network, precision)

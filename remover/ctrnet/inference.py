@@ -1,0 +1,145 @@
+"""The generator as it runs: the prediction only, with the arithmetic of ``remover.ctrnet.network`` rearranged.
+
+Spectral norms are divided out once, branches that the prediction does not need are gone, and SPADE's convolution on
+an enlarged layout is done on the small one. None of it changes the result beyond rounding.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from remover.ctrnet.network import (
+    LGCM,
+    SPADE,
+    Generator,
+    SpadeBlock,
+    SpectralConv2d,
+    SpectralConvTranspose2d,
+    encode_position,
+)
+
+
+class InferenceGenerator(nn.Module):
+    """A trained generator's prediction, (B, 3, H, W) RGB in (0, 1); the generator itself is left alone.
+
+    In evaluation mode, without gradients; float32 until ``to`` says otherwise.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        folded: Any = deepcopy(generator).eval().requires_grad_(False)
+        _divide_out_spectral_norms(folded)
+        self.coarse_gen = folded.coarse_gen
+        texture = folded.texture_generator
+        self.blocks = nn.ModuleList(InferenceLGCM(block) for block in texture.middle)
+        del texture.middle, texture.feature_mapping, texture.prejection_head1, texture.prejection_head2
+        self.texture = texture
+        self.eval()
+
+    def forward(self, image: Tensor, mask: Tensor, soft_mask: Tensor, structure: Tensor) -> Tensor:
+        """As ``Generator.forward``; returns its ``prediction``."""
+        coarse = self.coarse_gen(structure, soft_mask)
+        texture = self.texture
+        s1 = texture.ec1(torch.cat((image, coarse, soft_mask), 1))
+        s2 = texture.ec2(texture.encoder_conv1(texture.res1(s1)))
+        f = texture.encoder_conv2(texture.res2(s2))
+        layout = texture.encode_context(image, mask)
+        position = encode_position(f.shape[2] // 4, f.shape[3] // 4, texture.width, f.device).to(f.dtype)
+        for block in self.blocks:
+            f = block(f, layout, position)
+        d3 = texture.dc2_conv(texture.dc1(torch.cat((texture.dc1_conv(f), texture.lc6(s2)), 1)))
+        d4 = texture.dc2(torch.cat((d3, texture.lc7(s1)), 1))
+        return (torch.tanh(texture.dc3(d4)) + 1) / 2
+
+
+class InferenceLGCM(nn.Module):
+    """An LGCM block without its dead branch, and with SPADEs that share what they read from the layout."""
+
+    def __init__(self, block: LGCM) -> None:
+        super().__init__()
+        self.spade = InferenceSpadeBlock(block.spade)
+        for name, child in block.named_children():
+            if name not in ("spade", "lc2"):
+                self.add_module(name, child)
+
+    def forward(self, f: Tensor, layout: Tensor, position: Tensor) -> Tensor:
+        """As ``LGCM.forward``."""
+        t = LGCM.attend(self, f, position)  # type: ignore[arg-type]
+        return self.spade(f, layout).add_(t)
+
+
+class InferenceSpadeBlock(nn.Module):
+    """A SpadeBlock whose two SPADEs read the layout at its own size, together."""
+
+    def __init__(self, block: SpadeBlock) -> None:
+        super().__init__()
+        first, second = block.conv_block[0], block.conv_block[4]
+        assert isinstance(first, SPADE) and isinstance(second, SPADE)
+        self.shared = enlarged_convolution([*first.mlp_shared, *second.mlp_shared])
+        self.scales = nn.ModuleList(_side_by_side([spade.mlp_gamma, spade.mlp_beta]) for spade in (first, second))
+        self.convolutions = nn.ModuleList([block.conv_block[3], block.conv_block[7]])
+
+    def forward(self, x: Tensor, layout: Tensor) -> Tensor:
+        """As ``SpadeBlock.forward``."""
+        h = x
+        halves = functional.relu(self.shared(layout)).chunk(2, dim=1)
+        for half, scale, convolution in zip(halves, self.scales, self.convolutions, strict=True):
+            gamma, beta = scale(half).chunk(2, dim=1)
+            h = torch.addcmul(beta, functional.instance_norm(h), gamma.add_(1))
+            h = convolution(functional.pad(functional.relu_(h), (1, 1, 1, 1), mode="reflect"))
+        return h.add_(x)
+
+
+def enlarged_convolution(convolutions: list[Any]) -> nn.ConvTranspose2d:
+    """One layer that does what 3 x 3 convolutions do to an image enlarged by repeating every pixel twice.
+
+    That is a transposed convolution of the small image by a kernel of 4 x 4, stride 2, padding 1, whose taps are sums
+    of the small kernel's: 16 products a pixel of the small image in place of 36. The outputs lie side by side.
+    """
+    kernel = torch.cat([convolution.weight for convolution in convolutions]).double()
+    # along one axis, tap a of the four is the sum of taps 2 - a and 3 - a of the three, where there are such
+    sums = torch.tensor([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], dtype=torch.float64, device=kernel.device)
+    taps = torch.einsum("ay,oiyx,bx->ioab", sums, kernel, sums)
+    layer = nn.ConvTranspose2d(kernel.shape[1], kernel.shape[0], 4, 2, 1).requires_grad_(False)
+    layer.weight.copy_(taps)
+    assert layer.bias is not None
+    layer.bias.copy_(_biases(convolutions))
+    return layer
+
+
+def _side_by_side(convolutions: list[Any]) -> nn.Conv2d:
+    """One 3 x 3 convolution whose outputs are those of several, one after another."""
+    kernel = torch.cat([convolution.weight for convolution in convolutions])
+    layer = nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, 1, 1).requires_grad_(False)
+    layer.weight.copy_(kernel)
+    assert layer.bias is not None
+    layer.bias.copy_(_biases(convolutions))
+    return layer
+
+
+def _biases(convolutions: list[Any]) -> Tensor:
+    return torch.cat([convolution.bias for convolution in convolutions if convolution.bias is not None])
+
+
+def _divide_out_spectral_norms(module: nn.Module) -> None:
+    """Replace every spectrally normalized layer inside ``module`` by a plain one with the normalized weight."""
+    for name, child in module.named_children():
+        if isinstance(child, SpectralConv2d):
+            c_out, c_in, kernel, _ = child.weight_orig.shape
+            plain: Any = nn.Conv2d(c_in, c_out, kernel, child.stride, child.padding, bias=child.bias is not None)
+        elif isinstance(child, SpectralConvTranspose2d):
+            c_in, c_out, kernel, _ = child.weight_orig.shape
+            plain = nn.ConvTranspose2d(c_in, c_out, kernel, 2, 1, child.output_padding)
+        else:
+            _divide_out_spectral_norms(child)
+            continue
+        plain.requires_grad_(False).eval()
+        plain.weight.copy_(child.weight())
+        if child.bias is not None:
+            plain.bias.copy_(child.bias)
+        setattr(module, name, plain)
