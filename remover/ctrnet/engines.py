@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.errors import SetupError
 from pipeline.types import Array
 from remover.base import RemoverSettings
-from remover.ctrnet.inference import InferenceGenerator
+from remover.ctrnet.inference import InferenceGenerator, use_winograd
 from remover.ctrnet.structure import structure_maps
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ class CpuEngine:
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        if precision == "fp32":
+            use_winograd(network)
         self._network = _place(network, "cpu", self._dtype)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
@@ -177,17 +179,16 @@ def choose_precision(wanted: str, device: str) -> Precision:
 
 
 def create_engine(network: InferenceGenerator, device: str, precision: Precision, settings: RemoverSettings) -> Engine:
-    """The engine asked for, or the fastest for the device: on a CPU OpenVINO where it is installed, else torch.
+    """The engine asked for, or the fastest for the device, which has been torch (``benchmarks/``).
 
     Raises SetupError when OpenVINO is asked for and not installed.
     """
     if device == "cuda":
         return GpuEngine(network, precision)
     torch.set_num_threads(settings.threads)
-    if settings.engine != "torch":
-        try:
-            return OpenVinoEngine(network, precision, settings.threads)
-        except ImportError as error:
-            if settings.engine == "openvino":
-                raise SetupError("OpenVINO is not installed", "pip install 'restore-docs[openvino]'") from error
-    return CpuEngine(network, precision)
+    if settings.engine != "openvino":
+        return CpuEngine(network, precision)
+    try:
+        return OpenVinoEngine(network, precision, settings.threads)
+    except ImportError as error:
+        raise SetupError("OpenVINO is not installed", "pip install 'restore-docs[openvino]'") from error

@@ -143,7 +143,7 @@ class SNConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H', W')."""
-        return functional.leaky_relu(self.conv2d(x), 0.2)
+        return functional.leaky_relu(self.conv2d(x), 0.2, inplace=True)
 
 
 class SNDeconv(nn.Module):
@@ -155,7 +155,7 @@ class SNDeconv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, 2 H, 2 W)."""
-        return functional.leaky_relu(self.conv2d(x), 0.2)
+        return functional.leaky_relu(self.conv2d(x), 0.2, inplace=True)
 
 
 class ResBlock(nn.Module):
@@ -166,7 +166,7 @@ class ResBlock(nn.Module):
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, hidden, 3),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.ReflectionPad2d(1),
             nn.Conv2d(hidden, channels, 3),
         )
@@ -202,7 +202,7 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H, W), or half of H and W."""
-        h = self.conv2(functional.relu(self.conv1(x)))
+        h = self.conv2(functional.relu(self.conv1(x), inplace=True))
         return functional.relu(self.batch_norm2d(h + (x if self.conv3 is None else self.conv3(x))))
 
 
@@ -254,7 +254,7 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C + growth, H, W)."""
-        return torch.cat((x, functional.relu(self.conv(x))), 1)
+        return torch.cat((x, functional.relu(self.conv(x), inplace=True)), 1)
 
 
 class RDB(nn.Module):
@@ -282,7 +282,7 @@ class SPADE(nn.Module):
     def forward(self, x: Tensor, layout: Tensor) -> Tensor:
         """``x`` (B, C, H, W), ``layout`` (B, L, h, w); returns the shape of ``x``."""
         enlarged = functional.interpolate(layout, size=x.shape[2:], mode="nearest")
-        shared = functional.relu(self.mlp_shared(enlarged))
+        shared = functional.relu(self.mlp_shared(enlarged), inplace=True)
         return functional.instance_norm(x) * (1 + self.mlp_gamma(shared)) + self.mlp_beta(shared)
 
 
@@ -406,7 +406,7 @@ class TextureGenerator(nn.Module):
         m = functional.pad(torch.cat((image, mask), 1), (3, 3, 3, 3), mode="reflect")
         convolutions = (self.encoder_conv1_sm, self.encoder_conv2_sm, self.encoder_conv3_sm, self.encoder_conv4_sm)
         for convolution in convolutions:
-            m = functional.leaky_relu(convolution(m), 0.1)
+            m = functional.leaky_relu(convolution(m), 0.1, inplace=True)
         k, outputs = self.encoder_sm_out(m), []
         for rdb in self.rdbs:
             k = rdb(k)
