@@ -36,6 +36,10 @@ class InferenceGenerator(nn.Module):
         folded: Any = deepcopy(generator).eval().requires_grad_(False)
         _divide_out_spectral_norms(folded)
         self.coarse_gen = folded.coarse_gen
+        for name, child in self.coarse_gen.named_children():
+            if name.startswith("lateral_connection"):
+                child[2] = _one_after_another(child[2], child[3])
+                del child[3]
         texture = folded.texture_generator
         self.blocks = nn.ModuleList(InferenceLGCM(block) for block in texture.middle)
         del texture.middle, texture.feature_mapping, texture.prejection_head1, texture.prejection_head2
@@ -147,6 +151,17 @@ def enlarged_convolution(convolutions: list[Any]) -> nn.ConvTranspose2d:
     layer.weight.copy_(taps)
     assert layer.bias is not None
     layer.bias.copy_(_biases(convolutions))
+    return layer
+
+
+def _one_after_another(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
+    """One convolution for two with nothing between them, the second of 1 x 1."""
+    mixing = pointwise.weight[:, :, 0, 0].double()
+    layer = nn.Conv2d(first.in_channels, pointwise.out_channels, 3, 1, 1)
+    assert first.kernel_size == (3, 3) and first.padding == (1, 1)
+    assert first.bias is not None and pointwise.bias is not None and layer.bias is not None
+    layer.requires_grad_(False).weight.copy_(torch.einsum("om,miyx->oiyx", mixing, first.weight.double()))
+    layer.bias.copy_(mixing @ first.bias.double() + pointwise.bias)
     return layer
 
 
