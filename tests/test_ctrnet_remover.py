@@ -4,19 +4,22 @@ import contextlib
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from conftest import draw_page
 from PIL import Image
 from small_ctrnet import write_small_ctrnet
+from typer.testing import CliRunner
 
 from pipeline.errors import SetupError
 from pipeline.types import Box, Tile
 from remover.base import RemoverSettings
-from remover.ctrnet import load_generator
+from remover.ctrnet import Generator, load_generator
 from remover.ctrnet.engines import Batch, CpuEngine, OpenVinoEngine, choose_device, choose_precision
 from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.remover import CtrnetRemover
+from workflows.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +184,38 @@ def test_weights_that_fail_end_the_run_with_4(tmp_path, restore_docs):
     assert done.code == 4 and "bad.pth" in done.stderr
     assert restore_docs(source, "--out", tmp_path / "out2", *words).code == 4
     assert not (tmp_path / "out" / "a.png").exists()
+
+
+@pytest.mark.slow
+def test_a_run_with_a_checkpoint_of_the_published_size(tmp_path, restore_docs):
+    torch.manual_seed(0)
+    published = {f"generator.module.{name}": t for name, t in Generator().state_dict().items()}
+    torch.save(published | {"discriminator.conv1.0.bias": torch.zeros(1)}, tmp_path / "official.pth")
+    source = draw_page(tmp_path / "a.png", size=(600, 520))
+    words = ("--remover", "ctrnet", "--weights", tmp_path / "official.pth", "--detector", "annotated", "--jobs", "1")
+    done = restore_docs(source, "--out", tmp_path / "out", "--mask", "polygons", "--lossless", *words)
+    assert done.code == 0
+    before = np.asarray(Image.open(source).convert("RGB"))
+    after = np.asarray(Image.open(tmp_path / "out" / "a.png").convert("RGB"))
+    inside = np.zeros(before.shape[:2], bool)
+    for top in (30, 80):
+        inside[top : top + 21, 20:111] = True
+    assert (before[~inside] == after[~inside]).all() and (before[inside] != after[inside]).mean() > 0.9
+
+
+def test_an_exported_network_computes_the_same(tmp_path, weights):
+    pytest.importorskip("onnxscript")
+    done = CliRunner().invoke(app, ["export-onnx", str(weights), "--out", str(tmp_path / "m.onnx"), "--side", "64"])
+    assert done.exit_code == 0 and "differs from torch by" in done.output
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == ["image", "mask", "soft_mask", "structure"]
+    assert session.get_inputs()[0].shape == [1, 3, 64, 64] and [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_an_export_that_cannot_be_is_told(tmp_path, weights):
+    runner = CliRunner()
+    assert runner.invoke(app, ["export-onnx", str(weights), "--out", "m.onnx", "--side", "65"]).exit_code == 2
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    assert (
+        runner.invoke(app, ["export-onnx", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "m.onnx")]).exit_code == 4
+    )
