@@ -19,6 +19,8 @@ from remover.ctrnet import Generator, load_generator
 from remover.ctrnet.engines import Batch, CpuEngine, OpenVinoEngine, choose_device, choose_precision
 from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.remover import CtrnetRemover
+from remover.ctrnet.structure import structure_maps
+from workflows import tasks
 from workflows.cli import app
 
 
@@ -219,3 +221,33 @@ def test_an_export_that_cannot_be_is_told(tmp_path, weights):
     assert (
         runner.invoke(app, ["export-onnx", str(tmp_path / "bad.pth"), "--out", str(tmp_path / "m.onnx")]).exit_code == 4
     )
+
+
+class MapsInside(CpuEngine):
+    """An engine that makes structure maps itself, as the one for GPUs does."""
+
+    makes_structure = True
+
+    def run(self, batches):
+        for batch in batches:
+            assert batch.structure is None
+            maps = structure_maps(torch.from_numpy(batch.image)).numpy()
+            yield from super().run([batch._replace(structure=maps)])
+
+
+def test_an_engine_that_makes_the_maps_gets_tiles_without_them_and_predicts_the_same(
+    tmp_path, restore_docs, weights, monkeypatch
+):
+    source = draw_page(tmp_path / "a.png", size=(900, 700))
+    words = ("--remover", "ctrnet", "--weights", weights, "--precision", "fp32", "--mask", "polygons")
+    words += ("--lossless", "--detector", "annotated", "--jobs", "1")
+    restore_docs(source, "--out", tmp_path / "cpu", *words)
+    monkeypatch.setattr(
+        "remover.ctrnet.remover.create_engine", lambda network, *_: MapsInside(network, precision="fp32")
+    )
+    tasks._remover.cache_clear()
+    done = restore_docs(source, "--out", tmp_path / "gpu", *words)
+    assert done.code == 0 and "structure" not in done.document("a.png")["pages"][0]["seconds"]
+    paths = (source, tmp_path / "cpu" / "a.png", tmp_path / "gpu" / "a.png")
+    before, one, other = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in paths)
+    assert (one != before).any() and np.abs(one - other).max() <= 2
