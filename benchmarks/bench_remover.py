@@ -32,7 +32,7 @@ from ctrnet_rule import make_sample, make_weights  # noqa: E402 - the rule the t
 
 from remover.base import RemoverSettings  # noqa: E402
 from remover.ctrnet import load_generator  # noqa: E402
-from remover.ctrnet.engines import Batch, Engine, create_engine, return_freed_memory  # noqa: E402
+from remover.ctrnet.engines import Batch, Engine, create_engine, keep_tensors_together, keep_weights_apart  # noqa: E402
 from remover.ctrnet.inference import InferenceGenerator  # noqa: E402
 
 GFLOP = 1600.0
@@ -74,9 +74,10 @@ class Eager:
 def make_engine(name: str, threads: int) -> Engine:
     """``eager``, or engine and precision: torch-fp32, openvino-bf16 ..."""
     torch.set_num_threads(threads)
-    generator = load_network()
     if name == "eager":
-        return Eager(generator)  # type: ignore[return-value]
+        return Eager(load_network())  # type: ignore[return-value]
+    keep_weights_apart()  # as the remover does
+    generator = load_network()
     engine, precision = name.split("-")
     settings = RemoverSettings(engine=engine, threads=threads)  # type: ignore[arg-type]
     return create_engine(InferenceGenerator(generator), "cpu", precision, settings)  # type: ignore[arg-type]
@@ -90,7 +91,8 @@ def serve(name: str, threads: int, pipe: Connection) -> None:
         pipe.send(repr(error))
         return
     batch = sample(1)
-    return_freed_memory()
+    if name != "eager":
+        keep_tensors_together()
     (prediction,) = engine.run([batch])
     pipe.send(np.array(prediction))
     own = psutil.Process()

@@ -23,6 +23,8 @@ from remover.ctrnet.structure import structure_maps
 log = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16"]
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_WEIGHT_BYTES, _TENSOR_BYTES = 4 << 20, 32 << 20
 
 
 class Batch(NamedTuple):
@@ -163,11 +165,30 @@ class _memory_errors:  # noqa: N801 - reads as the statement it is
             raise MemoryError("memory is used up") from error
 
 
-def return_freed_memory() -> None:
-    """Give back what loading left behind: glibc keeps the holes that copies of weights were in, some 200 MB."""
+def keep_weights_apart() -> None:
+    """Let glibc give what is copied while weights are loaded back as soon as it is free. Before loading.
+
+    By itself it comes to keep blocks of up to 32 MB, which weights and tensors here are, in a heap that fragments: a
+    process that ran five tiles in float32 held 1925 MB, and 1606 MB with this and ``keep_tensors_together``.
+    """
+    _tune_malloc(_WEIGHT_BYTES, 4 * _WEIGHT_BYTES)
+
+
+def keep_tensors_together() -> None:
+    """Give back what loading left, and let what comes and goes while tiles run stay in the process. After loading.
+
+    Blocks given back and taken anew for every layer cost 8 % of the time.
+    """
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # other systems have no such call, and no such need
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    _tune_malloc(_TENSOR_BYTES, 1 << 30)
+
+
+def _tune_malloc(own_block_bytes: int, trim_bytes: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # other systems have no such calls, and no such need
+        libc = ctypes.CDLL("libc.so.6")
+        libc.malloc_trim(0)
+        libc.mallopt(_M_TRIM_THRESHOLD, trim_bytes)
+        libc.mallopt(_M_MMAP_THRESHOLD, own_block_bytes)
 
 
 def choose_device(wanted: str) -> Literal["cpu", "cuda"]:

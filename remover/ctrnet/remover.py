@@ -12,7 +12,15 @@ from pipeline.errors import SetupError
 from pipeline.types import Array, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.ctrnet.checkpoint import load_generator
-from remover.ctrnet.engines import Batch, Engine, choose_device, choose_precision, create_engine, return_freed_memory
+from remover.ctrnet.engines import (
+    Batch,
+    Engine,
+    choose_device,
+    choose_precision,
+    create_engine,
+    keep_tensors_together,
+    keep_weights_apart,
+)
 from remover.ctrnet.inference import InferenceGenerator
 
 log = logging.getLogger(__name__)
@@ -34,9 +42,10 @@ class CtrnetRemover:
         if engine is None:
             if settings.weights is None:
                 raise SetupError("remover ctrnet needs weights", "name a checkpoint with --weights FILE")
+            keep_weights_apart()
             precision = choose_precision(settings.precision, device)
             engine = create_engine(InferenceGenerator(load_generator(settings.weights)), device, precision, settings)
-            return_freed_memory()
+            keep_tensors_together()
         self._engine = engine
         self.needs_structure = not engine.makes_structure
         self.batch_size = _first_batch_size(device) if settings.batch_size == "auto" else settings.batch_size
