@@ -16,7 +16,6 @@ from PIL import Image
 from detectors.registry import DETECTORS
 from pipeline import assemble as assemble_module
 from pipeline.errors import OutputError
-from pipeline.structure import structure_map
 from remover.registry import REMOVERS
 from workflows import tasks
 
@@ -62,22 +61,6 @@ def test_outside_the_mask_pixels_are_exact_for_a_remover_that_predicts_noise(
         inside[top : top + 21, 20:111] = True
     assert (before[~inside] == after[~inside]).all()
     assert (before[inside] != after[inside]).mean() > 0.9
-
-
-def test_a_remover_that_asks_for_structure_gets_the_page_s_own(
-    tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(REMOVERS, "structure", fakes.StructureRemover)
-    source = draw_page(tmp_path / "a.png", size=(900, 700))
-    done = restore_docs(source, "--out", tmp_path / "out", "--remover", "structure", "--mask", "polygons", *ANNOTATED)
-    assert done.code == 0 and done.document("a.png")["pages"][0]["seconds"]["structure"] > 0
-    before, after = np.asarray(Image.open(source)), np.asarray(Image.open(tmp_path / "out" / "a.png").convert("RGB"))
-    inside = np.zeros(before.shape[:2], bool)
-    for top in (30, 80):
-        inside[top : top + 21, 20:111] = True
-    assert (before[~inside] == after[~inside]).all()
-    error = np.abs(after[inside] - 255 * structure_map(before)[inside])
-    assert error.mean() < 0.5 and error.max() <= 0.05 * 255, "both are solved to the default tolerance only"
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tiff", "a.webp", "a.pdf"])

@@ -3,15 +3,19 @@
 import json
 from pathlib import Path
 
+import fakes
 import numpy as np
 import pytest
+from conftest import draw_page
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rtv_reference import reference_map
 
 from pipeline import structure
 from pipeline.structure import StructureSettings, structure_at, structure_map
 from pipeline.types import Box
+from remover.registry import REMOVERS
 
 GOLDEN = Path(__file__).parent / "golden" / "rtv"
 SHARED = Path(__file__).parents[2] / "shared" / "rtv" / "golden"
@@ -187,3 +191,20 @@ def test_settings_reach_the_map_under_tiles():
     strong = StructureSettings(lam=0.05, sigma=5)
     inside = structure_at(page, [Box(0, 0, 140, 100)], strong)
     assert np.allclose(inside, structure_map(page, 0.05, 5), atol=1e-6)
+
+
+WORDS = ("--detector", "annotated", "--jobs", "1")
+
+
+def test_a_remover_that_asks_for_structure_gets_the_page_s_own(tmp_path, restore_docs, monkeypatch):
+    monkeypatch.setitem(REMOVERS, "structure", fakes.StructureRemover)
+    source = draw_page(tmp_path / "a.png", size=(900, 700))
+    done = restore_docs(source, "--out", tmp_path / "out", "--remover", "structure", "--mask", "polygons", *WORDS)
+    assert done.code == 0 and done.document("a.png")["pages"][0]["seconds"]["structure"] > 0
+    before, after = np.asarray(Image.open(source)), np.asarray(Image.open(tmp_path / "out" / "a.png").convert("RGB"))
+    inside = np.zeros(before.shape[:2], bool)
+    for top in (30, 80):
+        inside[top : top + 21, 20:111] = True
+    assert (before[~inside] == after[~inside]).all()
+    error = np.abs(after[inside] - 255 * structure_map(before)[inside])
+    assert error.mean() < 0.5 and error.max() <= 0.05 * 255, "both are solved to the default tolerance only"

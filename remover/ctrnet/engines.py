@@ -168,17 +168,14 @@ class _memory_errors:  # noqa: N801 - reads as the statement it is
 def keep_weights_apart() -> None:
     """Let glibc give what is copied while weights are loaded back as soon as it is free. Before loading.
 
-    By itself it comes to keep blocks of up to 32 MB, which weights and tensors here are, in a heap that fragments: a
-    process that ran five tiles in float32 held 1925 MB, and 1606 MB with this and ``keep_tensors_together``.
+    By itself it comes to keep blocks of up to 32 MB, which weights and tensors here are, in a heap that fragments:
+    see ``benchmarks/README.md`` for what that costs.
     """
     _tune_malloc(_WEIGHT_BYTES, 4 * _WEIGHT_BYTES)
 
 
 def keep_tensors_together() -> None:
-    """Give back what loading left, and let what comes and goes while tiles run stay in the process. After loading.
-
-    Blocks given back and taken anew for every layer cost 8 % of the time.
-    """
+    """Give back what loading left, and let what comes and goes while tiles run stay in the process. After loading."""
     gc.collect()
     _tune_malloc(_TENSOR_BYTES, 1 << 30)
 
