@@ -44,35 +44,46 @@ def fill(image: Array, mask: Array) -> Array:
         return image.copy()
     if mask.all():
         return np.full_like(image, 255)
+    result = image.copy()
+    is_grey = (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
+    # A grey page is a third of the work
+    result[mask] = _guess_paper(image[..., :1] if is_grey else image, mask)[mask]
+    return result
+
+
+def _guess_paper(image: Array, mask: Array) -> Array:
+    """What is behind the mask, (H, W, C) uint8; what it says of other pixels is of no use."""
     known = (~mask).astype(np.uint8)
     clean = cv2.erode(known, np.ones((3, 3), np.uint8))  # the pixels next to ink carry some of it
     if not clean.any():
         clean = known
     far = from_nearest(image, clean)
-    paper = cv2.medianBlur(far, FLAT_SIDE)
-    near = cv2.medianBlur(from_nearest(image, known), EDGE_SIDE)
+    paper = _median(far, FLAT_SIDE)
+    near = _median(from_nearest(image, known), EDGE_SIDE)
     paper = np.where((_spread(far) < FLAT_SPREAD)[..., None], paper, near)
     deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     if deep.max() > DEEP:
         share = np.clip((cv2.dilate(deep, np.ones((2 * DEEP + 1, 2 * DEEP + 1), np.uint8)) - DEEP) / DEEP, 0, 1)
         paper = np.rint(paper + share[..., None] * (_interpolate(image, clean) - paper)).astype(np.uint8)
-    if not _has_greys(image[~mask]):
+    if not has_greys(image[~mask]):
         paper = np.where(paper < 128, 0, 255).astype(np.uint8)
-    result = image.copy()
-    result[mask] = paper[mask]
-    return result
+    return paper
+
+
+def _median(image: Array, side: int) -> Array:
+    return cv2.medianBlur(image, side).reshape(image.shape)  # OpenCV drops a single channel
 
 
 def _spread(image: Array) -> Array:
     """(H, W) float32: the local standard deviation of grey levels."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = (image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).astype(np.float32)
     mean = cv2.blur(grey, (SPREAD_SIDE, SPREAD_SIDE))
     square = cv2.blur(grey * grey, (SPREAD_SIDE, SPREAD_SIDE))
     return np.sqrt(np.maximum(square - mean * mean, 0))
 
 
 def _interpolate(image: Array, known: Array) -> Array:
-    """Push-pull interpolation (Gortler et al., "The Lumigraph", 1996) of the known pixels: (H, W, 3) float32.
+    """Push-pull interpolation (Gortler et al., "The Lumigraph", 1996) of the known pixels: (H, W, C) float32.
 
     Halve the image, averaging what is known, until everything is; then double it again, filling only the unknown.
     """
@@ -82,15 +93,17 @@ def _interpolate(image: Array, known: Array) -> Array:
         size = (max(1, weights[-1].shape[1] // 2), max(1, weights[-1].shape[0] // 2))
         weight = cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA)
         gain = np.minimum(1, 4 * weight) / np.maximum(weight, 1e-6)
-        images.append(cv2.resize(images[-1], size, interpolation=cv2.INTER_AREA) * gain[..., None])
+        smaller = cv2.resize(images[-1], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+        images.append(smaller * gain[..., None])
         weights.append(weight * gain)
     result = images.pop() / weights.pop()[..., None]
     while images:
         weight = weights.pop()
-        result = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        result = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*weight.shape, -1)
         result = images.pop() + (1 - weight)[..., None] * result
     return result
 
 
-def _has_greys(pixels: Array) -> bool:
+def has_greys(pixels: Array) -> bool:
+    """Whether any value in an array of uint8 is neither 0 nor 255."""
     return bool(((pixels != 0) & (pixels != 255)).any())

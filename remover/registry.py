@@ -21,7 +21,14 @@ def _ctrnet(settings: RemoverSettings) -> Remover:
     return CtrnetRemover(settings)
 
 
+def _auto(settings: RemoverSettings) -> Remover:
+    from remover.auto import AutoRemover
+
+    return AutoRemover(settings)
+
+
 REMOVERS: dict[str, Callable[[RemoverSettings], Remover]] = {
+    "auto": _auto,
     "fill": _fill,
     "ctrnet": _ctrnet,
 }

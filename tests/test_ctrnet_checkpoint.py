@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from small_ctrnet import SMALL_DOCUMENTS, small_documents
 
 from pipeline.errors import OutputError, SetupError
 from remover.ctrnet import Generator, GeneratorConfig, load_generator, save_generator
@@ -104,6 +105,24 @@ def test_half_precision_is_half_the_size_and_read_as_float32(generator, tmp_path
     loaded = load_generator(half).state_dict()
     assert {t.dtype for t in loaded.values()} == {torch.float32, torch.int64}
     assert all(torch.allclose(t, generator.state_dict()[n], atol=2e-3) for n, t in loaded.items())
+
+
+def test_a_network_for_documents_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "documents.safetensors"
+    save_generator(small_documents(), path, {}, half=True)
+    loaded = load_generator(path)
+    assert loaded.config == SMALL_DOCUMENTS
+    halved = {name: t.half().float() for name, t in small_documents().state_dict().items()}
+    assert all(torch.equal(t.float(), halved[name]) for name, t in loaded.state_dict().items())
+
+
+def test_a_file_from_before_a_setting_was_there_means_its_default(generator, tmp_path):
+    tensors = {name: t.contiguous() for name, t in generator.state_dict().items()}
+    old = {"base_width": 2, "lgcm_blocks": 1, "rdbs": 1, "growth": 1, "rdb_layers": 1, "structure_width": 1}
+    metadata = {"format": FORMAT, "sha256": digest_tensors(tensors), "config": json.dumps(old), "card": "{}"}
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    loaded = load_generator(tmp_path / "old.safetensors")
+    assert loaded.config == SMALL and same(loaded, generator)
 
 
 def test_an_altered_file_is_refused(generator, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from ctrnet_rule import make_sample, make_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_ctrnet import SMALL_DOCUMENTS, small_documents
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from remover.ctrnet import Generator, GeneratorConfig, load_generator
 from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution, use_winograd
-from remover.ctrnet.network import SpectralConv2d, SpectralConvTranspose2d, encode_position
+from remover.ctrnet.network import DOCUMENTS, SpectralConv2d, SpectralConvTranspose2d, encode_position
 from remover.ctrnet.winograd import Scratch, WinogradConv2d
 
 GOLDEN = Path(__file__).parent / "golden" / "ctrnet" / "seed1_256.npz"
@@ -119,6 +122,83 @@ def test_smaller_networks_are_networks_too(config):
     assert outputs.context_feature.shape == (2, config.feature_channels, 8, 12)
     assert all(bool(output.isfinite().all()) for output in outputs)
     assert 0 < outputs.prediction.min() and outputs.prediction.max() < 1  # noqa: SIM300
+
+
+def with_prefill(inputs, seed=0):
+    return [*inputs, torch.rand(inputs[0].shape, generator=torch.Generator().manual_seed(seed))]
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_an_untrained_network_for_documents_returns_prefill_and_structure(training, spectral_norm):
+    generator = Generator(replace(SMALL_DOCUMENTS, spectral_norm=spectral_norm)).train(training)
+    inputs = with_prefill(batch(make_sample(3, 64, 96), make_sample(3, 64, 96, 1)))
+    outputs = generator(*inputs)
+    assert torch.equal(outputs.prediction, inputs[4])
+    assert torch.equal(outputs.coarse, inputs[3]) or spectral_norm  # a norm of zero cannot be divided by
+    assert outputs.out1 is outputs.out2 is outputs.context_feature is None
+
+
+def test_what_is_added_is_cut_off_in_evaluation_only():
+    generator = small_documents()
+    generator.texture_generator.dc3[1].bias += 5
+    inputs = with_prefill(batch(make_sample(3, 64, 64)))
+    assert generator(*inputs).prediction.max() <= 1
+    assert generator.train()(*inputs).prediction.max() > 1
+
+
+def test_a_prefill_is_for_networks_that_take_one_and_for_no_others():
+    inputs = batch(make_sample(0, 64, 64))
+    with pytest.raises(ValueError, match="takes a prefill"):
+        small_documents()(*inputs)
+    with pytest.raises(ValueError, match="takes no prefill"):
+        small()(*with_prefill(inputs))
+
+
+def test_a_training_step_reaches_every_weight_of_a_network_for_documents():
+    generator = small_documents().requires_grad_(True).train()
+    outputs = generator(*with_prefill(batch(make_sample(5, 64, 64), make_sample(5, 64, 64, 1))))
+    (outputs.prediction.square().mean() + outputs.coarse.square().mean()).backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in generator.parameters())
+
+
+def test_without_dropout_training_forgets_nothing():
+    inputs = with_prefill(batch(make_sample(5, 64, 64)))
+    generator = small_documents().train()
+    assert torch.equal(generator(*inputs).prediction, generator(*inputs).prediction)
+    forgetful = small_documents(config=replace(SMALL_DOCUMENTS, dropout=True)).train()
+    assert not torch.equal(forgetful(*inputs).prediction, forgetful(*inputs).prediction)
+
+
+def test_ctrnet_for_documents_is_within_its_budget():
+    generator = Generator(DOCUMENTS).eval()
+    assert not [name for name in generator.state_dict() if any(part in name for part in ("lc2", "head", "mapping"))]
+    assert not [name for name in generator.state_dict() if name.endswith(("weight_orig", "weight_u", "weight_v"))]
+    assert sum(p.numel() for p in generator.parameters()) < 6e6
+    inputs = [torch.zeros(1, channels, 512, 512, device="meta") for channels in (3, 1, 1, 3, 3)]
+    with FlopCounterMode(display=False) as flops, torch.inference_mode():
+        generator.to("meta")(*inputs)
+    assert 20e9 < flops.get_total_flops() < 64e9
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_inference_for_documents_computes_the_same(seed):
+    generator = small_documents(seed)
+    inputs = with_prefill(batch(make_sample(seed, 96, 64), make_sample(seed, 96, 64, 1)), seed)
+    network = InferenceGenerator(generator)
+    with torch.inference_mode():
+        assert (network(*inputs) - generator(*inputs).prediction).abs().max() < 1e-5
+        low = [part.bfloat16() for part in inputs[:4]]
+        changed = network.to(torch.bfloat16)(*low, inputs[4])
+    assert changed.dtype == torch.float32, "a prefill keeps all its bits"
+
+
+@pytest.mark.parametrize("value", [1, None, "true"])
+def test_what_is_true_or_false_is_nothing_else(value):
+    with pytest.raises(ValueError, match="prefill"):
+        GeneratorConfig(prefill=value)
+    with pytest.raises(ValueError, match="base_width"):
+        GeneratorConfig(base_width=True)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,19 @@ import pytest
 import torch
 from conftest import draw_page
 from PIL import Image
-from small_ctrnet import write_small_ctrnet
+from small_ctrnet import write_small_ctrnet, write_small_documents
 from typer.testing import CliRunner
 
 from pipeline.errors import SetupError
 from pipeline.types import Box, Tile
 from remover.base import RemoverSettings
 from remover.ctrnet import Generator, load_generator
+from remover.ctrnet.documents import prepare
 from remover.ctrnet.engines import Batch, CpuEngine, OpenVinoEngine, choose_device, choose_precision
 from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.remover import CtrnetRemover
-from remover.ctrnet.structure import structure_maps
+from remover.ctrnet.structure import grey_structure_maps, structure_maps
+from remover.fill import fill
 from workflows import tasks
 from workflows.cli import app
 
@@ -27,6 +29,11 @@ from workflows.cli import app
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return write_small_ctrnet(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory):
+    return write_small_documents(tmp_path_factory.mktemp("weights") / "documents.safetensors")
 
 
 def tiles(count):
@@ -45,6 +52,7 @@ class FakeEngine:
     """Answers with each tile's own red value at a corner; holds at most ``room`` tiles at once."""
 
     makes_structure = False
+    takes_prefill = False
 
     def __init__(self, room):
         self.room, self.sizes = room, []
@@ -92,7 +100,8 @@ def test_a_tile_that_does_not_fit_alone_is_an_error():
         CtrnetRemover(RemoverSettings(batch_size=2), FakeEngine(room=0)).remove(tiles(1))
 
 
-def test_no_weights_and_no_device_are_told(weights):
+def test_no_weights_and_no_device_are_told(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr("remover.ctrnet.remover.SHIPPED", tmp_path / "none.safetensors")
     with pytest.raises(SetupError, match="needs weights"):
         CtrnetRemover(RemoverSettings())
     if not torch.cuda.is_available():
@@ -102,7 +111,9 @@ def test_no_weights_and_no_device_are_told(weights):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_tile_does_not_depend_on_its_company(weights, precision):
+@pytest.mark.parametrize("kind", ["weights", "documents"])
+def test_a_tile_does_not_depend_on_its_company(kind, precision, request):
+    weights = request.getfixturevalue(kind)
     remover = CtrnetRemover(RemoverSettings(weights=weights, precision=precision, batch_size=2, engine="torch"))
     asked = tiles(3)
     together = remover.remove(asked)
@@ -130,6 +141,80 @@ def test_every_map_of_a_tile_matters(weights):
     assert (remover.remove([elsewhere])[0].image == plain).all(), "what is replaced is decided later"
 
 
+def test_what_a_network_for_documents_is_given(documents):
+    remover = CtrnetRemover(RemoverSettings(weights=documents, precision="fp32", engine="torch"))
+    assert not remover.needs_soft_mask and not remover.needs_structure
+    (tile,) = tiles(1)
+    bare = replace(tile, soft_mask=None, structure=None, polygon_mask=~tile.polygon_mask)
+    plain = remover.remove([bare])[0].image
+    assert (remover.remove([tile])[0].image == plain).all(), "regions are nothing to it"
+    for changed in (replace(bare, image=255 - bare.image), replace(bare, text_mask=bare.text_mask.T)):
+        assert (remover.remove([changed])[0].image != plain).any()
+    filled = fill(tile.image, tile.text_mask)
+    assert (remover.remove([bare], [filled])[0].image == plain).all()
+    assert (remover.remove([bare], [255 - filled])[0].image != plain).any()
+
+
+def test_a_network_for_documents_computes_what_it_was_trained_to(documents):
+    (tile,) = tiles(1)
+    ready = prepare(tile.image, tile.text_mask)
+    pictures = [
+        torch.from_numpy(np.moveaxis(part, 2, 0)[None] / np.float32(255)) for part in (tile.image, ready.prefill)
+    ]
+    maps = [torch.from_numpy(part[None, None]) for part in (tile.text_mask.astype(np.float32), ready.soft_mask)]
+    structure = torch.from_numpy(ready.structure).expand(1, 3, -1, -1)
+    with torch.inference_mode():
+        exact = load_generator(documents)(pictures[0], *maps, structure, pictures[1]).prediction[0].permute(1, 2, 0)
+    remover = CtrnetRemover(RemoverSettings(weights=documents, precision="fp32", engine="torch"))
+    result = remover.remove([tile])[0].image
+    assert np.abs(result - exact.numpy() * 255).max() <= 0.51
+
+
+def test_a_page_without_greys_stays_one(documents):
+    remover = CtrnetRemover(RemoverSettings(weights=documents, precision="fp32", engine="torch"))
+    (tile,) = tiles(1)
+    fax = replace(tile, image=np.where(tile.image < 128, 0, 255).astype(np.uint8))
+    assert set(np.unique(remover.remove([fax])[0].image)) == {0, 255}
+    blotted = fax.image.copy()
+    blotted[fax.text_mask] = 77
+    assert set(np.unique(remover.remove([replace(fax, image=blotted)])[0].image)) == {0, 255}, "ink does not count"
+    grey = fax.image.copy()
+    grey[0, 0] = 77
+    assert len(np.unique(remover.remove([replace(fax, image=grey)])[0].image)) > 2
+
+
+def test_a_batch_that_is_halved_keeps_its_prefills(documents):
+    class Tired(CpuEngine):
+        def run(self, batches):
+            for batch in batches:
+                if len(batch.image) > 1:
+                    raise MemoryError("too many")
+                yield from super().run([batch])
+
+    asked = tiles(3)
+    fills = [fill(tile.image, tile.text_mask) for tile in asked]
+    network = InferenceGenerator(load_generator(documents))
+    tired = CtrnetRemover(RemoverSettings(batch_size=4), Tired(network, "fp32")).remove(asked, fills)
+    fresh = CtrnetRemover(RemoverSettings(batch_size=1), CpuEngine(network, "fp32")).remove(asked)
+    assert all((a.image == b.image).all() for a, b in zip(tired, fresh, strict=True))
+
+
+def test_shipped_weights_are_taken_when_none_are_named(documents, monkeypatch):
+    monkeypatch.setattr("remover.ctrnet.remover.SHIPPED", documents)
+    assert not CtrnetRemover(RemoverSettings(engine="torch")).needs_soft_mask
+
+
+def batch_of_documents(made):
+    ready = [prepare(t.image, t.text_mask) for t in made]
+    return Batch(
+        *batch_of(made)[:1],
+        np.stack([t.text_mask for t in made])[:, None].astype(np.float32),
+        np.stack([one.soft_mask for one in ready])[:, None],
+        np.stack([one.structure for one in ready])[:, None].repeat(3, axis=1),
+        np.stack([np.moveaxis(one.prefill, 2, 0) for one in ready]).astype(np.float32) / 255,
+    )
+
+
 def batch_of(made):
     return Batch(
         np.stack([np.moveaxis(t.image, 2, 0) for t in made]).astype(np.float32) / 255,
@@ -140,11 +225,12 @@ def batch_of(made):
 
 
 @pytest.mark.parametrize(("precision", "most"), [("fp32", 1e-4), ("bf16", 0.1)])
-def test_engines_agree_with_the_network(weights, precision, most):
-    generator = load_generator(weights)
-    batch = batch_of(tiles(2))
+@pytest.mark.parametrize(("kind", "gather"), [("weights", batch_of), ("documents", batch_of_documents)])
+def test_engines_agree_with_the_network(kind, gather, precision, most, request):
+    generator = load_generator(request.getfixturevalue(kind))
+    batch = gather(tiles(2))
     with torch.inference_mode():
-        exact = generator(*(torch.from_numpy(part) for part in batch)).prediction.numpy()
+        exact = generator(*(torch.from_numpy(part) for part in batch if part is not None)).prediction.numpy()
     engines = [CpuEngine(InferenceGenerator(generator), precision)]
     with contextlib.suppress(ImportError):
         engines.append(OpenVinoEngine(InferenceGenerator(generator), precision, threads=1))
@@ -178,7 +264,8 @@ def test_a_run_with_random_weights_is_noise_under_the_mask_and_exact_outside(tmp
     assert (tmp_path / "out" / "a.png").read_bytes() == (tmp_path / "again" / "a.png").read_bytes()
 
 
-def test_weights_that_fail_end_the_run_with_4(tmp_path, restore_docs):
+def test_weights_that_fail_end_the_run_with_4(tmp_path, restore_docs, monkeypatch):
+    monkeypatch.setattr("remover.ctrnet.remover.SHIPPED", tmp_path / "none.safetensors")
     source = draw_page(tmp_path / "a.png")
     (tmp_path / "bad.pth").write_bytes(b"no weights")
     words = ("--remover", "ctrnet", "--detector", "annotated", "--jobs", "1")
@@ -205,12 +292,15 @@ def test_a_run_with_a_checkpoint_of_the_published_size(tmp_path, restore_docs):
     assert (before[~inside] == after[~inside]).all() and (before[inside] != after[inside]).mean() > 0.9
 
 
-def test_an_exported_network_computes_the_same(tmp_path, weights):
+@pytest.mark.parametrize("kind", ["weights", "documents"])
+def test_an_exported_network_computes_the_same(tmp_path, kind, request):
     pytest.importorskip("onnxscript")
+    weights = request.getfixturevalue(kind)
     done = CliRunner().invoke(app, ["export-onnx", str(weights), "--out", str(tmp_path / "m.onnx"), "--side", "64"])
     assert done.exit_code == 0 and "differs from torch by" in done.output
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
-    assert [i.name for i in session.get_inputs()] == ["image", "mask", "soft_mask", "structure"]
+    inputs = ["image", "mask", "soft_mask", "structure"] + ["prefill"] * (kind == "documents")
+    assert [i.name for i in session.get_inputs()] == inputs
     assert session.get_inputs()[0].shape == [1, 3, 64, 64] and [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
 
@@ -231,7 +321,10 @@ class MapsInside(CpuEngine):
     def run(self, batches):
         for batch in batches:
             assert batch.structure is None
-            maps = structure_maps(torch.from_numpy(batch.image)).numpy()
+            if batch.prefill is None:
+                maps = structure_maps(torch.from_numpy(batch.image)).numpy()
+            else:
+                maps = grey_structure_maps(torch.from_numpy(batch.prefill)).numpy().repeat(3, axis=1)
             yield from super().run([batch._replace(structure=maps)])
 
 
@@ -251,3 +344,13 @@ def test_an_engine_that_makes_the_maps_gets_tiles_without_them_and_predicts_the_
     paths = (source, tmp_path / "cpu" / "a.png", tmp_path / "gpu" / "a.png")
     before, one, other = (np.asarray(Image.open(path).convert("RGB")).astype(int) for path in paths)
     assert (one != before).any() and np.abs(one - other).max() <= 2
+
+
+def test_structure_maps_of_prefills_may_be_made_by_the_engine(documents):
+    network = InferenceGenerator(load_generator(documents))
+    asked = tiles(2)
+    settings = RemoverSettings(batch_size=2)
+    here = CtrnetRemover(settings, MapsInside(network, "fp32")).remove(asked)
+    before = CtrnetRemover(settings, CpuEngine(network, "fp32")).remove(asked)
+    for one, other in zip(here, before, strict=True):
+        assert np.abs(one.image.astype(int) - other.image).max() <= 2

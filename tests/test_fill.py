@@ -132,3 +132,15 @@ def test_a_single_known_pixel_is_enough():
     mask = np.ones((SIDE, SIDE), bool)
     mask[5, 5] = False
     assert (fill(page, mask) == 77).all()
+
+
+@pytest.mark.parametrize("width", [3, 40])
+def test_a_grey_page_is_filled_as_a_coloured_one(width):
+    rng = np.random.default_rng(width)
+    image = np.clip(rng.normal(220, 4, (90, 120, 1)), 0, 255).astype(np.uint8).repeat(3, axis=2)
+    image[:, 60:63] = 80
+    mask = np.zeros((90, 120), bool)
+    mask[20:70, 30 : 30 + width] = True
+    coloured = image.copy()
+    coloured[0, 0] += np.array([1, 0, 0], np.uint8)  # one pixel that is not grey, far away
+    assert (fill(image, mask)[mask] == fill(coloured, mask)[mask]).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_ctrnet import write_small_ctrnet
+from small_ctrnet import write_small_ctrnet, write_small_documents
 
 from pipeline.errors import UsageError
 from pipeline.masks import soft_mask
@@ -10,13 +10,18 @@ from pipeline.types import Box, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.registry import REMOVERS, create_remover
 
+WEIGHTS = {"published": write_small_ctrnet, "documents": write_small_documents}
+WITHOUT_WEIGHTS = {"fill"}
+KINDS = [
+    (name, weights) for name in sorted(REMOVERS) for weights in ([None] if name in WITHOUT_WEIGHTS else sorted(WEIGHTS))
+]
 
-@pytest.fixture(scope="module", params=sorted(REMOVERS))
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(filter(None, kind)))
 def remover(request, tmp_path_factory):
-    weights = None
-    if request.param == "ctrnet":  # which brings none of its own
-        weights = write_small_ctrnet(tmp_path_factory.mktemp("weights") / "small.safetensors")
-    return create_remover(request.param, RemoverSettings(weights=weights, engine="torch"))
+    name, kind = request.param
+    weights = WEIGHTS[kind](tmp_path_factory.mktemp("weights") / "small.safetensors") if kind else None
+    return create_remover(name, RemoverSettings(weights=weights, engine="torch"))
 
 
 def tile(remover, seed):
@@ -24,6 +29,7 @@ def tile(remover, seed):
     side = remover.tile_side
     rng = np.random.default_rng(seed)
     image = np.clip(rng.normal(225, 4, (side, side, 3)), 0, 255).astype(np.uint8)
+    image[:, side // 2 :: 40] = 80  # rules, on one half
     text = np.zeros((side, side), bool)
     polygons = []
     for x, y in rng.integers(20, side - 160, (4, 2)):

@@ -18,12 +18,13 @@ from pipeline.errors import SetupError
 from pipeline.types import Array
 from remover.base import RemoverSettings
 from remover.ctrnet.inference import InferenceGenerator, use_winograd
-from remover.ctrnet.structure import structure_maps
+from remover.ctrnet.structure import grey_structure_maps, structure_maps
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_WINOGRAD_WIDTH = 128  # channels; with 64 it takes a quarter longer than torch's own convolutions
 _WEIGHT_BYTES, _TENSOR_BYTES = 4 << 20, 32 << 20
 
 
@@ -31,19 +32,26 @@ class Batch(NamedTuple):
     """What the network is given for B tiles, float32.
 
     ``image`` (B, 3, S, S) RGB in [0, 1], ``mask`` (B, 1, S, S) {0, 1}, ``soft_mask`` (B, 1, S, S) in [0, 1] and
-    ``structure`` (B, 3, S, S), or None where the engine makes the maps.
+    ``structure`` (B, 3, S, S), or None where the engine makes the maps. ``prefill`` (B, 3, S, S) RGB in [0, 1] is for
+    networks for documents.
     """
 
     image: Array
     mask: Array
     soft_mask: Array
     structure: Array | None
+    prefill: Array | None = None
 
 
 class Engine(Protocol):
-    """Runs batches. ``makes_structure`` says whether it makes structure maps itself."""
+    """Runs batches.
+
+    ``makes_structure`` says whether it makes structure maps itself, ``takes_prefill`` whether its network is one for
+    documents.
+    """
 
     makes_structure: bool
+    takes_prefill: bool
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
         """The predictions, (B, 3, S, S) float32 in [0, 1], batch by batch.
@@ -60,7 +68,8 @@ class CpuEngine:
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        if precision == "fp32":
+        self.takes_prefill = network.config.prefill
+        if precision == "fp32" and network.config.width >= _WINOGRAD_WIDTH:
             use_winograd(network)
         self._network = _place(network, "cpu", self._dtype)
 
@@ -68,8 +77,8 @@ class CpuEngine:
         """See ``Engine.run``."""
         for batch in batches:
             with torch.inference_mode(), _memory_errors():
-                inputs = [torch.from_numpy(part).to(self._dtype) for part in batch if part is not None]
-                last = [part.contiguous(memory_format=torch.channels_last) for part in inputs]
+                parts = [torch.from_numpy(part) for part in batch if part is not None]
+                last = _convert(parts, self._dtype)
                 yield self._network(*last).float().numpy()
 
 
@@ -82,6 +91,7 @@ class GpuEngine:
         self._device = torch.device("cuda")
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         torch.backends.cudnn.benchmark = True  # shapes are fixed: kernels are chosen once
+        self.takes_prefill = network.config.prefill
         placed = _place(network, "cuda", self._dtype)
         self._network: Any = torch.compile(placed, mode="reduce-overhead", dynamic=False)
         self._copies: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -93,23 +103,23 @@ class GpuEngine:
             following = self._send(next(waiting, None))
             while following is not None:
                 torch.cuda.current_stream().wait_stream(self._copies)
-                image, mask, soft_mask = following
+                image, mask, soft_mask, *prefill = following
                 for part in following:  # made on the other stream: not to be reused there before this one is done
                     part.record_stream(torch.cuda.current_stream())
-                structure = structure_maps(image)
-                inputs = [part.to(self._dtype) for part in (image, mask, soft_mask, structure)]
-                last = [part.contiguous(memory_format=torch.channels_last) for part in inputs]
+                structure = grey_structure_maps(prefill[0]).expand_as(image) if prefill else structure_maps(image)
+                last = _convert([image, mask, soft_mask, structure, *prefill], self._dtype)
                 prediction = self._network(*last).float()
                 following = self._send(next(waiting, None))
                 yield prediction.cpu().numpy()
 
-    def _send(self, batch: Batch | None) -> tuple[Tensor, Tensor, Tensor] | None:
+    def _send(self, batch: Batch | None) -> list[Tensor] | None:
+        """Image, mask, soft mask and the prefill, if any, on their way."""
         if batch is None:
             return None
-        pinned = [torch.from_numpy(part).pin_memory() for part in batch[:3]]
+        parts = batch._replace(structure=None)
+        pinned = [torch.from_numpy(part).pin_memory() for part in parts if part is not None]
         with torch.cuda.stream(self._copies):
-            image, mask, soft_mask = (part.to(self._device, non_blocking=True) for part in pinned)
-        return image, mask, soft_mask
+            return [part.to(self._device, non_blocking=True) for part in pinned]
 
 
 class OpenVinoEngine:
@@ -121,6 +131,7 @@ class OpenVinoEngine:
         import openvino
 
         self._openvino, self._network = openvino, network
+        self.takes_prefill = network.config.prefill
         self._options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -135,7 +146,7 @@ class OpenVinoEngine:
             shape = batch.image.shape
             if self._compiled is None or self._compiled[0] != shape:
                 self._compiled = shape, self._compile(batch)
-            yield np.array(self._compiled[1](list(batch))[0])
+            yield np.array(self._compiled[1]([part for part in batch if part is not None])[0])
 
     def _compile(self, batch: Batch) -> Any:
         example = tuple(torch.from_numpy(part) for part in batch if part is not None)
@@ -149,6 +160,12 @@ def _place(network: InferenceGenerator, device: str, dtype: torch.dtype) -> Any:
     """The network where it runs, its weights with channels last."""
     placed: Any = network
     return placed.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+
+
+def _convert(parts: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    """What the network is given, in its type, channels last; the fifth, a prefill, stays float32."""
+    typed = [*(part.to(dtype) for part in parts[:4]), *parts[4:]]
+    return [part.contiguous(memory_format=torch.channels_last) for part in typed]
 
 
 class _memory_errors:  # noqa: N801 - reads as the statement it is

@@ -17,7 +17,7 @@ from pipeline.errors import OutputError, SetupError
 from remover.ctrnet.checkpoint import load_generator
 from remover.ctrnet.inference import InferenceGenerator
 
-INPUTS = ("image", "mask", "soft_mask", "structure")
+INPUTS = {"image": 3, "mask": 1, "soft_mask": 1, "structure": 3, "prefill": 3}  # and their channels
 OPSET = 18
 # float32 sums in another order: what two runtimes may differ by
 MOST_DIFFERENCE = 1e-4
@@ -29,8 +29,8 @@ def export_onnx(weights: Path, target: Path, *, side: int = 512, batch: int = 1)
     """Write the network with these weights to ``target``; shapes are fixed.
 
     Inputs ``image`` (B, 3, S, S), ``mask`` and ``soft_mask`` (B, 1, S, S) and ``structure`` (B, 3, S, S), output
-    ``prediction`` (B, 3, S, S), all float32. The file is run by onnxruntime once and compared with torch; returns the
-    largest difference.
+    ``prediction`` (B, 3, S, S), all float32; a network for documents has a fifth input, ``prefill`` (B, 3, S, S). The
+    file is run by onnxruntime once and compared with torch; returns the largest difference.
 
     Raises:
         SetupError: the weights do not load, the extra ``export`` is missing, or the file computes something else.
@@ -38,7 +38,7 @@ def export_onnx(weights: Path, target: Path, *, side: int = 512, batch: int = 1)
     """
     network = InferenceGenerator(load_generator(weights))
     torch.manual_seed(0)
-    channels = (3, 1, 1, 3)
+    channels = list(INPUTS.values())[: 5 if network.config.prefill else 4]
     example = tuple(torch.rand(batch, count, side, side) for count in channels)
     half_written = target.with_name(f".{target.name}.part")
     try:
@@ -72,7 +72,7 @@ def _export(network: InferenceGenerator, example: tuple[torch.Tensor, ...], path
             os.fspath(path),
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(INPUTS),
+            input_names=list(INPUTS)[: len(example)],
             output_names=["prediction"],
             external_data=False,
         )
@@ -82,6 +82,6 @@ def _compare(network: InferenceGenerator, example: tuple[torch.Tensor, ...], pat
     import onnxruntime
 
     session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    theirs = session.run(None, {name: part.numpy() for name, part in zip(INPUTS, example, strict=True)})[0]
+    theirs = session.run(None, {name: part.numpy() for name, part in zip(INPUTS, example, strict=False)})[0]
     with torch.inference_mode():
         return float(np.abs(network(*example).numpy() - theirs).max())

@@ -18,9 +18,9 @@ from remover.ctrnet.network import (
     SPADE,
     Generator,
     SpadeBlock,
-    SpectralConv2d,
-    SpectralConvTranspose2d,
+    divide_out_spectral_norms,
     encode_position,
+    finish,
 )
 from remover.ctrnet.winograd import Scratch, WinogradConv2d
 
@@ -33,8 +33,9 @@ class InferenceGenerator(nn.Module):
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
+        self.config = generator.config
         folded: Any = deepcopy(generator).eval().requires_grad_(False)
-        _divide_out_spectral_norms(folded)
+        divide_out_spectral_norms(folded)
         self.coarse_gen = folded.coarse_gen
         for name, child in self.coarse_gen.named_children():
             if name.startswith("lateral_connection"):
@@ -42,25 +43,33 @@ class InferenceGenerator(nn.Module):
                 del child[3]
         texture = folded.texture_generator
         self.blocks = nn.ModuleList(InferenceLGCM(block) for block in texture.middle)
-        del texture.middle, texture.feature_mapping, texture.prejection_head1, texture.prejection_head2
+        del texture.middle
+        if generator.config.auxiliary_heads:
+            del texture.feature_mapping, texture.prejection_head1, texture.prejection_head2
         texture.dc3[1] = RowsConvolution(texture.dc3[1])
         self.texture = texture
         self.eval()
 
-    def forward(self, image: Tensor, mask: Tensor, soft_mask: Tensor, structure: Tensor) -> Tensor:
-        """As ``Generator.forward``; returns its ``prediction``."""
+    def forward(
+        self, image: Tensor, mask: Tensor, soft_mask: Tensor, structure: Tensor, prefill: Tensor | None = None
+    ) -> Tensor:
+        """As ``Generator.forward``; returns its ``prediction``.
+
+        A prefill stays float32 whatever the network computes in, so that the prediction has all its bits.
+        """
         coarse = self.coarse_gen(structure, soft_mask)
         texture = self.texture
-        s1 = texture.ec1(torch.cat((image, coarse, soft_mask), 1))
+        seen = image if prefill is None else torch.cat((image, prefill.to(image.dtype)), 1)
+        s1 = texture.ec1(torch.cat((seen, coarse, soft_mask), 1))
         s2 = texture.ec2(texture.encoder_conv1(texture.res1(s1)))
         f = texture.encoder_conv2(texture.res2(s2))
-        layout = texture.encode_context(image, mask)
+        layout = texture.encode_context(seen, mask)
         position = encode_position(f.shape[2] // 4, f.shape[3] // 4, texture.width, f.device).to(f.dtype)
         for block in self.blocks:
             f = block(f, layout, position)
         d3 = texture.dc2_conv(texture.dc1(torch.cat((texture.dc1_conv(f), texture.lc6(s2)), 1)))
         d4 = texture.dc2(torch.cat((d3, texture.lc7(s1)), 1))
-        return (torch.tanh(texture.dc3(d4)) + 1) / 2
+        return finish(texture.dc3(d4), prefill, False)
 
 
 class InferenceLGCM(nn.Module):
@@ -178,22 +187,3 @@ def use_winograd(network: InferenceGenerator) -> None:
 
 def _biases(convolutions: list[Any]) -> Tensor:
     return torch.cat([convolution.bias for convolution in convolutions if convolution.bias is not None])
-
-
-def _divide_out_spectral_norms(module: nn.Module) -> None:
-    """Replace every spectrally normalized layer inside ``module`` by a plain one with the normalized weight."""
-    for name, child in module.named_children():
-        if isinstance(child, SpectralConv2d):
-            c_out, c_in, kernel, _ = child.weight_orig.shape
-            plain: Any = nn.Conv2d(c_in, c_out, kernel, child.stride, child.padding, bias=child.bias is not None)
-        elif isinstance(child, SpectralConvTranspose2d):
-            c_in, c_out, kernel, _ = child.weight_orig.shape
-            plain = nn.ConvTranspose2d(c_in, c_out, kernel, 2, 1, child.output_padding)
-        else:
-            _divide_out_spectral_norms(child)
-            continue
-        plain.requires_grad_(False).eval()
-        plain.weight.copy_(child.weight())
-        if child.bias is not None:
-            plain.bias.copy_(child.bias)
-        setattr(module, name, plain)

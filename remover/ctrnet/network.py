@@ -12,8 +12,8 @@ torch's own; tensors are float32, (B, C, H, W). A mask is 1 where there is text.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,11 @@ class GeneratorConfig:
     ``base_width`` is the texture generator's channels at half resolution; four times as many are what the context
     branch, SPADE and the transformer layers work on. ``structure_width`` is the same for the structure generator.
     ``rdbs`` residual dense blocks of ``rdb_layers`` layers, each adding ``growth`` channels, read the context.
+
+    ``spectral_norm`` divides most weights by their largest singular value; ``auxiliary_heads`` adds what only training
+    looks at (the images at a quarter and at half the size, the context feature) and the branches that nothing looks at;
+    ``dropout`` lets the transformer layers forget a tenth while they are trained. With ``prefill`` the network is also
+    given the image as a plain fill leaves it, and predicts what to add to it: nothing, before it is trained.
     Raises ValueError for sizes that make no network.
     """
 
@@ -40,12 +45,19 @@ class GeneratorConfig:
     structure_width: int = 32
     attention_heads: int = 8
     feature_channels: int = 152
+    spectral_norm: bool = True
+    auxiliary_heads: bool = True
+    dropout: bool = True
+    prefill: bool = False
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} {value!r} must be a whole number of at least 1")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "bool":
+                if not isinstance(value, bool):
+                    raise ValueError(f"{field.name} {value!r} must be true or false")
+            elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{field.name} {value!r} must be a whole number of at least 1")
         if self.base_width % 2 or self.width % self.attention_heads:
             raise ValueError(f"base_width {self.base_width} must be even, and 4 x it divide by {self.attention_heads}")
 
@@ -55,18 +67,34 @@ class GeneratorConfig:
         return 4 * self.base_width
 
 
+# CTRNet for documents: see ``remover.ctrnet.documents`` for what it is given
+DOCUMENTS = GeneratorConfig(
+    base_width=16,
+    lgcm_blocks=2,
+    rdbs=3,
+    growth=16,
+    structure_width=8,
+    spectral_norm=False,
+    auxiliary_heads=False,
+    dropout=False,
+    prefill=True,
+)
+
+
 class Prediction(NamedTuple):
     """What the generator returns, (B, C, H', W') each.
 
     ``coarse`` (3, H) is the structure without text, unbounded above; ``out1`` (3, H / 4), ``out2`` (3, H / 2) and
     ``prediction`` (3, H) are RGB in (0, 1); ``context_feature`` (152, H / 8) predicts a recognition network's features.
+    Without auxiliary heads those three are None. With a pre-filled image the prediction is in [0, 1], except while
+    training: what a clamp cuts off could not be learned from.
     """
 
     coarse: Tensor
-    out1: Tensor
-    out2: Tensor
+    out1: Tensor | None
+    out2: Tensor | None
     prediction: Tensor
-    context_feature: Tensor
+    context_feature: Tensor | None
 
 
 class SpectralNorm(nn.Module):
@@ -207,10 +235,14 @@ class DownBlock(nn.Module):
 
 
 class StructureGenerator(nn.Module):
-    """The structure behind the text, (B, 3, 512, 512), from the structure with it and the soft mask."""
+    """The structure behind the text, (B, 3, 512, 512), from the structure with it and the soft mask.
 
-    def __init__(self, width: int) -> None:
+    ``residual``: the structure that is given has been pre-filled, and what is predicted is added to it.
+    """
+
+    def __init__(self, width: int, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         w1, w2, w4, w8, w16 = (width * 2**power for power in range(5))
         self.conv1, self.conva = SNConv(4, w1, 4, 2, 1), SNConv(w1, w1, 3, 1, 1)
         self.convb, self.res1 = SNConv(w1, w2, 4, 2, 1), DownBlock(w2, w2, True)
@@ -242,7 +274,9 @@ class StructureGenerator(nn.Module):
         y = self.deconv2(torch.cat((self.lateral_connection1(c4), y), 1))
         y = self.deconv3(torch.cat((self.lateral_connection2(c3), y), 1))
         y = self.deconv4(torch.cat((self.lateral_connection3(c2), y), 1))
-        return self.deconv5(torch.cat((self.lateral_connection4(c1), y), 1))
+        y = torch.cat((self.lateral_connection4(c1), y), 1)
+        # what is added may be negative: no leaky ReLU then
+        return structure + self.deconv5.conv2d(y) if self.residual else self.deconv5(y)
 
 
 class DenseLayer(nn.Module):
@@ -316,9 +350,10 @@ class SpadeBlock(nn.Module):
 class TransformerLayer(nn.Module):
     """An encoder layer of DETR (Carion et al., ECCV 2020): post-norm, positions added to queries and keys only."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.self_attn = nn.MultiheadAttention(channels, heads, dropout=0.1)
+        self.dropout = dropout
+        self.self_attn = nn.MultiheadAttention(channels, heads, dropout=dropout)
         self.linear1, self.linear2 = nn.Linear(channels, 2 * channels), nn.Linear(2 * channels, channels)
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
 
@@ -332,7 +367,7 @@ class TransformerLayer(nn.Module):
         return tokens.permute(1, 2, 0).reshape(x.shape)
 
     def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, 0.1, self.training)
+        return functional.dropout(x, self.dropout, self.training)
 
 
 def encode_position(height: int, width: int, channels: int, device: torch.device | None = None) -> Tensor:
@@ -352,15 +387,17 @@ def encode_position(height: int, width: int, channels: int, device: torch.device
 class LGCM(nn.Module):
     """Local-global content modelling: SPADE for the local, a transformer layer two halvings down for the global."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        self.TE = TransformerLayer(channels, heads)
+        channels = config.width
+        self.TE = TransformerLayer(channels, config.attention_heads, 0.1 if config.dropout else 0.0)
         self.spade = SpadeBlock(channels)
         self.ec1, self.res1 = SNConv(channels, channels, 4, 2, 1), ResBlock(channels, channels)
         self.ec2, self.res2 = SNConv(channels, channels, 4, 2, 1), ResBlock(channels, channels)
         self.dc1, self.dc2 = SNDeconv(2 * channels, channels, 4), SNDeconv(2 * channels, channels, 4)
-        # lc1 serves both skips; lc2 stands in the published checkpoint and is never used
-        self.lc1, self.lc2 = Lateral(channels), Lateral(channels)
+        self.lc1 = Lateral(channels)  # serves both skips
+        if config.auxiliary_heads:
+            self.lc2 = Lateral(channels)  # stands in the published checkpoint and is never used
 
     def forward(self, f: Tensor, layout: Tensor, position: Tensor) -> Tensor:
         """``f`` (B, 256, 128, 128), ``layout`` (B, 256, 64, 64), ``position`` for 32 x 32."""
@@ -380,12 +417,13 @@ class TextureGenerator(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
-        w, d = config.base_width, config.width
-        self.width = d
-        self.ec1, self.res1, self.encoder_conv1 = SNConv(7, w, 4, 2, 1), ResBlock(w, d), nn.Conv2d(w, 2 * w, 3, 1, 1)
+        w, d, more = config.base_width, config.width, 3 if config.prefill else 0
+        self.width, self.auxiliary_heads = d, config.auxiliary_heads
+        self.ec1, self.res1 = SNConv(7 + more, w, 4, 2, 1), ResBlock(w, d)
+        self.encoder_conv1 = nn.Conv2d(w, 2 * w, 3, 1, 1)
         self.ec2, self.res2 = SNConv(2 * w, 2 * w, 4, 2, 1), ResBlock(2 * w, d)
         self.encoder_conv2 = nn.Conv2d(2 * w, d, 3, 1, 1)
-        self.encoder_conv1_sm = nn.Conv2d(4, w, 7)
+        self.encoder_conv1_sm = nn.Conv2d(4 + more, w, 7)
         self.encoder_conv2_sm = nn.Conv2d(w, 2 * w, 4, 2, 1)
         self.encoder_conv3_sm = nn.Conv2d(2 * w, d, 4, 2, 1)
         self.encoder_conv4_sm = nn.Conv2d(d, d, 4, 2, 1)
@@ -393,16 +431,18 @@ class TextureGenerator(nn.Module):
         self.rdbs = nn.ModuleList(RDB(d, config.growth, config.rdb_layers) for _ in range(config.rdbs))
         self.gff = nn.Sequential(nn.Conv2d(d * config.rdbs, d, 1), nn.Conv2d(d, d, 3, 1, 1))
         self.feature_recon = nn.Sequential(*(ResBlock(d, d) for _ in range(4)))
-        self.feature_mapping = nn.Conv2d(d, config.feature_channels, 1)
-        self.middle = nn.ModuleList(LGCM(d, config.attention_heads) for _ in range(config.lgcm_blocks))
+        if config.auxiliary_heads:
+            self.feature_mapping = nn.Conv2d(d, config.feature_channels, 1)
+        self.middle = nn.ModuleList(LGCM(config) for _ in range(config.lgcm_blocks))
         self.dc1_conv, self.dc1 = nn.Conv2d(d, 2 * w, 3, 1, 1), SNDeconv(d, w, 4)
         self.dc2_conv, self.dc2 = nn.Conv2d(w, w, 3, 1, 1), SNDeconv(2 * w, w, 4)
         self.dc3 = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(w, 3, 7))
         self.lc6, self.lc7 = Lateral(2 * w), Lateral(w)
-        self.prejection_head1, self.prejection_head2 = nn.Conv2d(2 * w, 3, 1), nn.Conv2d(w, 3, 1)  # sic
+        if config.auxiliary_heads:
+            self.prejection_head1, self.prejection_head2 = nn.Conv2d(2 * w, 3, 1), nn.Conv2d(w, 3, 1)  # sic
 
     def encode_context(self, image: Tensor, mask: Tensor) -> Tensor:
-        """The layout that the LGCM blocks are conditioned on, (B, 256, 64, 64)."""
+        """The layout that the LGCM blocks are conditioned on, (B, 256, 64, 64); ``image`` with the prefill, if any."""
         m = functional.pad(torch.cat((image, mask), 1), (3, 3, 3, 3), mode="reflect")
         convolutions = (self.encoder_conv1_sm, self.encoder_conv2_sm, self.encoder_conv3_sm, self.encoder_conv4_sm)
         for convolution in convolutions:
@@ -413,21 +453,37 @@ class TextureGenerator(nn.Module):
             outputs.append(k)
         return self.feature_recon(self.gff(torch.cat(outputs, 1)) + m)
 
-    def forward(self, image: Tensor, mask: Tensor, soft_mask: Tensor, coarse: Tensor) -> Prediction:
+    def forward(
+        self, image: Tensor, mask: Tensor, soft_mask: Tensor, coarse: Tensor, prefill: Tensor | None = None
+    ) -> Prediction:
         """As ``Generator.forward``, with ``coarse`` (B, 3, H, W), the structure generator's, for the structure."""
-        s1 = self.ec1(torch.cat((image, coarse, soft_mask), 1))  # 256 px
+        seen = image if prefill is None else torch.cat((image, prefill), 1)
+        s1 = self.ec1(torch.cat((seen, coarse, soft_mask), 1))  # 256 px
         s2 = self.ec2(self.encoder_conv1(self.res1(s1)))  # 128 px
         f = self.encoder_conv2(self.res2(s2))
-        layout = self.encode_context(image, mask)
+        layout = self.encode_context(seen, mask)
         position = encode_position(f.shape[2] // 4, f.shape[3] // 4, self.width, f.device).to(f.dtype)
         for block in self.middle:
             f = block(f, layout, position)
         d2 = self.dc1_conv(f)
         d3 = self.dc2_conv(self.dc1(torch.cat((d2, self.lc6(s2)), 1)))
         d4 = self.dc2(torch.cat((d3, self.lc7(s1)), 1))
-        out1, out2, prediction = self.prejection_head1(d2), self.prejection_head2(d3), self.dc3(d4)
-        out1, out2, prediction = ((torch.tanh(x) + 1) / 2 for x in (out1, out2, prediction))
+        prediction = finish(self.dc3(d4), prefill, self.training)
+        if not self.auxiliary_heads:
+            return Prediction(coarse, None, None, prediction, None)
+        out1, out2 = ((torch.tanh(x) + 1) / 2 for x in (self.prejection_head1(d2), self.prejection_head2(d3)))
         return Prediction(coarse, out1, out2, prediction, self.feature_mapping(layout))
+
+
+def finish(last: Tensor, prefill: Tensor | None, training: bool) -> Tensor:
+    """The image, (B, 3, H, W), from what the last layer says: by itself, or of what is to be added to ``prefill``.
+
+    In [0, 1]; with a prefill while ``training`` as far as 1 out of it.
+    """
+    if prefill is None:
+        return (torch.tanh(last) + 1) / 2
+    changed = prefill + torch.tanh(last)
+    return changed if training else changed.clamp(0, 1)
 
 
 class Generator(nn.Module):
@@ -436,14 +492,52 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig | None = None) -> None:
         super().__init__()
         self.config = config or GeneratorConfig()
-        self.coarse_gen = StructureGenerator(self.config.structure_width)
+        self.coarse_gen = StructureGenerator(self.config.structure_width, self.config.prefill)
         self.texture_generator = TextureGenerator(self.config)
+        if not self.config.spectral_norm:
+            divide_out_spectral_norms(self)
+        if self.config.prefill:
+            self._change_nothing()
 
-    def forward(self, image: Tensor, mask: Tensor, soft_mask: Tensor, structure: Tensor) -> Prediction:
+    @torch.no_grad()
+    def _change_nothing(self) -> None:
+        """Zero the layers that say what to add: an untrained network is as good as the prefill."""
+        for layer in (self.coarse_gen.deconv5.conv2d, self.texture_generator.dc3[1]):
+            for name, parameter in layer.named_parameters():
+                if name != "weight_orig":  # a norm of zero cannot be divided by
+                    parameter.zero_()
+
+    def forward(
+        self, image: Tensor, mask: Tensor, soft_mask: Tensor, structure: Tensor, prefill: Tensor | None = None
+    ) -> Prediction:
         """``image`` and ``structure`` (B, 3, H, W) RGB in [0, 1], ``mask`` (B, 1, H, W) {0, 1}, ``soft_mask`` [0, 1].
 
-        H and W are multiples of 32. Raises ValueError for other sizes.
+        ``prefill`` (B, 3, H, W) RGB in [0, 1] for a network that takes one, and for no other. H and W are multiples of
+        32. Raises ValueError for other sizes, and for a prefill that is missing or not wanted.
         """
         if image.shape[2] % STRIDE or image.shape[3] % STRIDE:
             raise ValueError(f"sides {tuple(image.shape[2:])} are no multiples of {STRIDE}")
-        return self.texture_generator(image, mask, soft_mask, self.coarse_gen(structure, soft_mask))
+        if (prefill is not None) != self.config.prefill:
+            raise ValueError(f"this network takes {'a' if self.config.prefill else 'no'} prefill")
+        coarse = self.coarse_gen(structure, soft_mask)
+        return self.texture_generator(image, mask, soft_mask, coarse, prefill)
+
+
+def divide_out_spectral_norms(module: nn.Module) -> None:
+    """Replace every spectrally normalized layer inside ``module`` by a plain one with the normalized weight."""
+    for name, child in module.named_children():
+        if isinstance(child, SpectralConv2d):
+            c_out, c_in, kernel, _ = child.weight_orig.shape
+            plain: Any = nn.Conv2d(c_in, c_out, kernel, child.stride, child.padding, bias=child.bias is not None)
+        elif isinstance(child, SpectralConvTranspose2d):
+            c_in, c_out, kernel, _ = child.weight_orig.shape
+            plain = nn.ConvTranspose2d(c_in, c_out, kernel, 2, 1, child.output_padding)
+        else:
+            divide_out_spectral_norms(child)
+            continue
+        with torch.no_grad():
+            plain.weight.copy_(child.weight())
+            if child.bias is not None:
+                plain.bias.copy_(child.bias)
+        plain.train(child.training).requires_grad_(child.weight_orig.requires_grad)
+        setattr(module, name, plain)

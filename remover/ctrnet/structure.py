@@ -34,6 +34,16 @@ def structure_maps(images: Tensor, settings: StructureSettings | None = None) ->
         return _smooth(images, chosen)
 
 
+def grey_structure_maps(images: Tensor) -> Tensor:
+    """``remover.ctrnet.documents.grey_structure`` of each image, (B, 3, H, W) RGB float32 in [0, 1] of 8 bits each.
+
+    Returns (B, 1, H, W).
+    """
+    shares = torch.tensor((0.299, 0.587, 0.114), device=images.device)
+    grey = (images * shares[:, None, None]).sum(dim=1, keepdim=True)
+    return structure_maps((grey * 255).round() / 255)
+
+
 def _smooth(f: Tensor, settings: StructureSettings) -> Tensor:
     x = f.clone()
     limit = ((MARGIN * settings.tolerance) ** 2 * f.double().square().sum(dim=(2, 3), keepdim=True)).float()

@@ -1,0 +1,125 @@
+"""A plain fill where the paper around the strokes is flat, CTRNet where it is not.
+
+On flat paper a median of what is known is as good as a network and some hundred times as fast; across rules, frames,
+pictures and print it is not. How uneven the known pixels around a stroke are decides for all of the stroke, so that
+there is no seam in it. A tile that is flat throughout never sees the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from pipeline.errors import SetupError
+from pipeline.paper import from_nearest
+from pipeline.types import Array, RestoredTile, Tile
+from remover.base import RemoverSettings
+from remover.fill import fill, has_greys
+
+# Grey levels by which the known pixels of a square vary, after a blur that takes most of a scan's grain off. On the
+# sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge. Of the strokes below 5,
+# half to all of a page's, the fill's error is the grain's (1.7 to 2.5 grey levels; 2.8 on two pages of shading and
+# photographs, where it begins to rise at 4), whatever it is on the others (up to 30).
+FLAT, UNEVEN = 4.5, 7.5
+SPREAD_SIDE = 11  # px, the square: what is farther from a stroke than half of it does not run under it
+GRAIN_SIGMA = 1.0  # px, of the blur
+LEAST_KNOWN = 0.1  # the share of a square that must be known to say anything
+RIM = 1  # px next to the strokes that are left out: they carry some ink
+
+
+class PrefilledRemover(Protocol):
+    """A remover that takes fills of its tiles along with them, as CTRNet does."""
+
+    needs_structure: bool
+    needs_soft_mask: bool
+
+    def remove(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None = None) -> tuple[RestoredTile, ...]:
+        """As ``Remover.remove``; ``prefills`` are what ``fill`` makes of the tiles."""
+        ...
+
+
+class AutoRemover:
+    """Fills flat surroundings and asks CTRNet for all others."""
+
+    name = "auto"
+    tile_side = 512
+
+    def __init__(self, settings: RemoverSettings, network: PrefilledRemover | None = None) -> None:
+        """``network`` replaces the CTRNet of the settings. Raises SetupError for weights or a device that fail.
+
+        With the shipped weights on a CPU the network is loaded when a tile first needs it: many pages never do.
+        """
+        self._settings = settings
+        self._network = network
+        if network is None and (settings.weights is not None or settings.device == "cuda"):
+            self._network = _load_network(settings)
+        elif network is None and not _SHIPPED.exists():
+            raise SetupError("remover auto needs weights for CTRNet", "name some with --weights FILE, or use fill")
+        self.needs_soft_mask = self._network is not None and self._network.needs_soft_mask
+        self.needs_structure = self._network is not None and self._network.needs_structure
+
+    def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
+        """See ``Remover.remove``. Raises MemoryError when a single tile does not fit."""
+        fills = [fill(tile.image, tile.text_mask) for tile in tiles]
+        shares = [measure_unevenness(tile.image, tile.text_mask) for tile in tiles]
+        chosen = [number for number, share in enumerate(shares) if share.any()]
+        predicted = self._predict([tiles[number] for number in chosen], [fills[number] for number in chosen])
+        results = fills.copy()
+        for number, restored in zip(chosen, predicted, strict=True):
+            results[number] = _mix(tiles[number], fills[number], restored.image, shares[number])
+        return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, results, strict=True))
+
+    def _predict(self, tiles: list[Tile], fills: list[Array]) -> tuple[RestoredTile, ...]:
+        if not tiles:
+            return ()
+        if self._network is None:
+            self._network = _load_network(self._settings)
+        return self._network.remove(tiles, fills)
+
+
+def measure_unevenness(image: Array, mask: Array) -> Array:
+    """How uneven the surroundings of each stroke are at most: (H, W) float32, 0 = flat, 1 = not; 0 outside the mask.
+
+    ``image`` is (H, W, 3) uint8 RGB, ``mask`` (H, W) bool; a stroke is a connected part of it. Where nothing near is
+    known, what is nearest says.
+    """
+    known = cv2.erode((~mask).astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
+    if not known.any():
+        return np.zeros(mask.shape, np.float32)
+    seen = known.astype(np.float32)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    weight = cv2.GaussianBlur(seen, (0, 0), GRAIN_SIGMA)
+    smooth = cv2.GaussianBlur(grey * seen, (0, 0), GRAIN_SIGMA) / np.maximum(weight, _LITTLE)
+    side = (SPREAD_SIDE, SPREAD_SIDE)
+    share = cv2.blur(seen, side)
+    enough = np.maximum(share, _LITTLE)
+    mean = cv2.blur(smooth * seen, side) / enough
+    square = cv2.blur(smooth * smooth * seen, side) / enough
+    spread = from_nearest(np.sqrt(np.maximum(square - mean * mean, 0)), (share >= LEAST_KNOWN).astype(np.uint8))
+    count, strokes = cv2.connectedComponents(mask.astype(np.uint8))
+    most = np.zeros(count, np.float32)
+    np.maximum.at(most, strokes[mask], np.clip((spread[mask] - FLAT) / (UNEVEN - FLAT), 0, 1))
+    return most[strokes]
+
+
+_LITTLE = 1e-3
+_SHIPPED = Path(__file__).parent / "ctrnet" / "documents.safetensors"
+
+
+def _load_network(settings: RemoverSettings) -> PrefilledRemover:
+    from remover.ctrnet.remover import CtrnetRemover
+
+    return CtrnetRemover(settings)
+
+
+def _mix(tile: Tile, filled: Array, predicted: Array, share: Array) -> Array:
+    """The fill where ``share`` is 0, the prediction where it is 1; black and white where the page is."""
+    part = share[..., None]
+    mixed = np.rint(filled + part * (predicted.astype(np.float32) - filled)).astype(np.uint8)
+    if not has_greys(tile.image[~tile.text_mask]):
+        mixed = np.where(mixed < 128, 0, 255).astype(np.uint8)
+    return mixed

@@ -1,0 +1,131 @@
+"""The remover auto: a fill on flat paper, the network elsewhere, no seam between."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_ctrnet import write_small_documents
+
+from pipeline.errors import SetupError
+from pipeline.types import Box, RestoredTile, Tile
+from remover.auto import AutoRemover, measure_unevenness
+from remover.base import RemoverSettings
+from remover.fill import fill
+
+
+class FakeNetwork:
+    """Paints everything in one colour and remembers what it was given."""
+
+    needs_structure = needs_soft_mask = False
+
+    def __init__(self, colour=(200, 10, 20)):
+        self.colour, self.seen, self.fills = colour, [], []
+
+    def remove(self, tiles, prefills=None):
+        self.seen += [tile.box for tile in tiles]
+        self.fills += prefills
+        return tuple(RestoredTile(t.box, np.full_like(t.image, self.colour)) for t in tiles)
+
+
+def tile(seed=0, grain=3.0, rule=None, side=512):
+    """Paper with type on it, and with a rule down the column ``rule``."""
+    rng = np.random.default_rng(seed)
+    image = np.full((side, side, 3), 225, float)
+    if rule is not None:
+        image[:, rule : rule + 3] = 60
+    image += rng.normal(0, grain, (side, side, 1))
+    mask = np.zeros((side, side), bool)
+    for x in range(30, side - 30, 12):
+        mask[100:130, x : x + 4] = mask[300:330, x : x + 4] = True
+    image[mask] = 20
+    return Tile(Box(seed, 0, seed + side, side), np.clip(image, 0, 255).astype(np.uint8), mask, mask)
+
+
+@pytest.mark.parametrize("grain", [0, 3, 6])
+def test_flat_paper_is_filled_and_the_network_never_asked(grain):
+    network = FakeNetwork()
+    asked = [tile(seed, grain) for seed in range(2)]
+    answers = AutoRemover(RemoverSettings(), network).remove(asked)
+    assert not network.seen
+    assert all((a.image == fill(t.image, t.text_mask)).all() for a, t in zip(answers, asked, strict=True))
+    assert [a.box for a in answers] == [t.box for t in asked]
+
+
+def test_only_tiles_that_are_not_flat_go_to_the_network_with_their_fills_and_come_back_in_order():
+    network = FakeNetwork()
+    asked = [tile(0), tile(1, rule=200), tile(2), tile(3, rule=95)]
+    answers = AutoRemover(RemoverSettings(), network).remove(asked)
+    assert network.seen == [asked[1].box, asked[3].box]
+    assert all((f == fill(t.image, t.text_mask)).all() for f, t in zip(network.fills, asked[1::2], strict=True))
+    assert [a.box for a in answers] == [t.box for t in asked]
+
+
+def test_the_network_answers_beside_the_rule_and_the_fill_far_from_it():
+    given = tile(0, rule=200)
+    network = FakeNetwork()
+    (answer,) = AutoRemover(RemoverSettings(), network).remove([given])
+    filled = fill(given.image, given.text_mask)
+    columns = np.arange(512)
+    far, beside = given.text_mask & (abs(columns - 201) > 20), given.text_mask & (abs(columns - 201) <= 3)
+    assert (answer.image[far] == filled[far]).all()
+    assert beside.any() and (answer.image[beside] == network.colour).all()
+
+
+def test_a_stroke_is_answered_by_one_of_the_two_all_along():
+    image = np.full((128, 256, 3), 225, np.uint8)
+    image[:, 120:123] = 60
+    mask = np.zeros((128, 256), bool)
+    mask[60:66] = True  # from flat paper across the rule
+    mask[20:26, :80] = True
+    share = measure_unevenness(image, mask)
+    assert share.dtype == np.float32 and not share[~mask].any()
+    assert (share[60:66] == 1).all() and (share[20:26] == 0).all()
+
+
+def test_a_stroke_along_a_rule_is_not_taken_for_one_on_flat_paper():
+    image = np.full((128, 128, 3), 225, np.uint8)
+    image[:, 60:63] = 60
+    mask = np.zeros((128, 128), bool)
+    mask[30:100, 58:66] = True  # the rule is seen at its ends only
+    assert (measure_unevenness(image, mask)[mask] == 1).all()
+
+
+def test_where_nothing_near_is_known_what_is_nearest_says():
+    image = np.full((256, 256, 3), 225, np.uint8)
+    image[:, ::16] = image[::16] = 100
+    mask = np.zeros((256, 256), bool)
+    mask[80:180, 80:180] = True
+    assert (measure_unevenness(image, mask)[mask] == 1).all()
+
+
+def test_a_page_without_greys_stays_one():
+    given = tile(0, grain=0, rule=200)
+    fax = replace(given, image=np.where(given.image < 128, 0, 255).astype(np.uint8))
+    (answer,) = AutoRemover(RemoverSettings(), FakeNetwork((90, 140, 200))).remove([fax])
+    assert set(np.unique(answer.image)) <= {0, 255}
+
+
+def test_a_mask_that_leaves_no_paper_is_answered_too():
+    given = replace(tile(0), text_mask=np.ones((512, 512), bool))
+    (answer,) = AutoRemover(RemoverSettings(), FakeNetwork()).remove([given])
+    assert (answer.image == 255).all()
+
+
+def test_the_network_is_loaded_when_it_is_needed_first(tmp_path, monkeypatch):
+    weights = write_small_documents(tmp_path / "documents.safetensors")
+    monkeypatch.setattr("remover.auto._SHIPPED", weights)
+    monkeypatch.setattr("remover.ctrnet.remover.SHIPPED", weights)
+    remover = AutoRemover(RemoverSettings(engine="torch"))
+    assert not remover.needs_structure and not remover.needs_soft_mask
+    remover.remove([tile(0)])
+    assert remover._network is None
+    remover.remove([tile(0, rule=200)])
+    assert remover._network is not None
+
+
+def test_weights_that_are_not_there_are_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("remover.auto._SHIPPED", tmp_path / "none")
+    with pytest.raises(SetupError, match="auto needs weights"):
+        AutoRemover(RemoverSettings())
+    with pytest.raises(SetupError, match=r"none\.pth"):
+        AutoRemover(RemoverSettings(weights=tmp_path / "none.pth"))
