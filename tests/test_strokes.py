@@ -7,6 +7,7 @@ from ink import paper, recall, spill, write
 
 from detectors.strokes.registry import SEGMENTERS, create_segmenter
 from pipeline.errors import UsageError
+from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
 from pipeline.types import TextRegion
 
@@ -133,11 +134,11 @@ def test_every_segmenter_keeps_the_contract(name):
     ink, polygon = write(page, "Quick brown fox", (30, 90))
     page.setflags(write=False)
     assert segmenter.name == name
-    assert not segmenter.segment(page, ()).any()
-    mask = segmenter.segment(page, (TextRegion(polygon),))
+    assert not segmenter.segment(page, (), InkSelection()).any()
+    mask = segmenter.segment(page, (TextRegion(polygon),), InkSelection())
     assert mask.dtype == np.bool_ and mask.shape == page.shape[:2]
     assert recall(mask, ink) > 0.9
-    np.testing.assert_array_equal(mask, segmenter.segment(page, (TextRegion(polygon),)))
+    np.testing.assert_array_equal(mask, segmenter.segment(page, (TextRegion(polygon),), InkSelection()))
 
 
 def test_an_unknown_segmenter_is_told_the_nearest():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.errors import UsageError
+from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
 from pipeline.types import Array, TextRegion
 
@@ -11,6 +13,8 @@ class ClassicalSegmenter:
 
     name = "classical"
 
-    def segment(self, image: Array, regions: tuple[TextRegion, ...]) -> Array:
-        """See ``StrokeSegmenter.segment``."""
+    def segment(self, image: Array, regions: tuple[TextRegion, ...], selection: InkSelection) -> Array:
+        """See ``StrokeSegmenter.segment``. It knows text regions only, and cannot tell a pen from a press."""
+        if selection.remove != "all" or selection.whole_page:
+            raise UsageError("the classical stroke mask finds any ink, at text regions only", "use --mask strokes")
         return stroke_mask(image, [region.polygon for region in regions])

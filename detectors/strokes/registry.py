@@ -15,8 +15,24 @@ def _classical(**settings: Any) -> StrokeSegmenter:
     return ClassicalSegmenter(**settings)
 
 
+def _learned(**settings: Any) -> StrokeSegmenter:
+    from detectors.strokes.segmenters import LearnedSegmenter
+
+    return LearnedSegmenter(**settings)
+
+
+def _combined(**settings: Any) -> StrokeSegmenter:
+    from detectors.strokes.segmenters import CombinedSegmenter
+
+    return CombinedSegmenter(**settings)
+
+
+DEFAULT_SEGMENTER = "combined"
+
 SEGMENTERS: dict[str, Callable[..., StrokeSegmenter]] = {
     "classical": _classical,
+    "learned": _learned,
+    "combined": _combined,
 }
 
 

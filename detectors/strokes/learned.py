@@ -1,0 +1,65 @@
+"""Reading a page with the stroke network: per pixel, how likely it is printed ink and how likely handwritten ink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from detectors.strokes.network import STRIDE, fold_norms
+from detectors.strokes.weights import SHIPPED, load_network
+from pipeline.types import Array
+
+BLOCK = 1024  # px: pages are read in blocks of this side ...
+HALO = 64  # ... with so much of their surroundings; blocks stand at fixed places, so a page is always read alike
+
+
+class StrokeReader:
+    """The stroke network on the CPU, one page at a time."""
+
+    def __init__(self, weights: Path = SHIPPED, *, bf16: bool | None = None) -> None:
+        """Load the weights. ``bf16`` None computes in bfloat16 where the CPU does. Raises SetupError."""
+        torch.set_num_threads(1)  # pages are worked on side by side, and a page is read alike wherever that is
+        network: Any = fold_norms(load_network(weights))
+        self._dtype = torch.bfloat16 if (_has_bf16() if bf16 is None else bf16) else torch.float32
+        self._network = network.to(dtype=self._dtype, memory_format=torch.channels_last)
+
+    def read(self, image: Array, wanted: Array | None = None) -> Array:
+        """How likely every pixel is printed ink and handwritten ink: (H, W, 2) uint8, 255 for certain.
+
+        ``image`` is the page, (H, W, 3) uint8 RGB. Blocks where ``wanted`` (H, W) bool has no pixel are not read and
+        come back 0; None reads all of the page.
+        """
+        height, width = image.shape[:2]
+        result = np.zeros((height, width, 2), np.uint8)
+        for top in range(0, height, BLOCK):
+            for left in range(0, width, BLOCK):
+                inner = (slice(top, min(top + BLOCK, height)), slice(left, min(left + BLOCK, width)))
+                if wanted is None or wanted[inner].any():
+                    result[inner] = self._read_block(image, inner)
+        return result
+
+    def _read_block(self, image: Array, inner: tuple[slice, slice]) -> Array:
+        before = [min(part.start, HALO) for part in inner]
+        outer = image[
+            inner[0].start - before[0] : inner[0].stop + HALO,
+            inner[1].start - before[1] : inner[1].stop + HALO,
+        ]
+        down, across = (-side % STRIDE for side in outer.shape[:2])
+        padded = cv2.copyMakeBorder(outer, 0, down, 0, across, cv2.BORDER_REPLICATE)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(padded).permute(2, 0, 1)[None].to(self._dtype) / 255
+            shares = self._network(pixels.contiguous(memory_format=torch.channels_last)).float().softmax(1)[0, 1:]
+            levels = (shares * 255).round_().to(torch.uint8).permute(1, 2, 0).numpy()
+        high, wide = (part.stop - part.start for part in inner)
+        return levels[before[0] : before[0] + high, before[1] : before[1] + wide]
+
+
+def _has_bf16() -> bool:
+    probes: Iterator[Any]
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe is not None and probe() for probe in probes)

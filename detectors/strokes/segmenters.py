@@ -1,0 +1,110 @@
+"""The stroke segmenters that use the network: alone, and with the classical mask beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from detectors.strokes.learned import StrokeReader
+from detectors.strokes.weights import SHIPPED
+from pipeline.masks import polygon_mask
+from pipeline.selection import InkSelection
+from pipeline.strokes import stroke_mask
+from pipeline.types import Array, TextRegion
+
+NEAR = 4  # px: ink may reach so far out of its region
+INK = 128  # of 255: a pixel is ink from this likelihood on, printed or handwritten
+POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
+POSSIBLE_REACH = 3  # ... somewhere within so many px
+HAND_SIDE = 31  # px: of the ink in a square of this side ...
+HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
+AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
+
+
+class Reader(Protocol):
+    """What reads a page's ink: ``StrokeReader``."""
+
+    def read(self, image: Array, wanted: Array | None = None) -> Array:
+        """See ``StrokeReader.read``."""
+        ...
+
+
+class LearnedSegmenter:
+    """Ink is what the network says is ink."""
+
+    name = "learned"
+
+    def __init__(self, weights: Path | None = None, reader: Reader | None = None) -> None:
+        """``weights`` None are those that are shipped; ``reader`` replaces the network. Raises SetupError."""
+        self._reader = reader or StrokeReader(weights or SHIPPED)
+
+    def segment(self, image: Array, regions: tuple[TextRegion, ...], selection: InkSelection) -> Array:
+        """See ``StrokeSegmenter.segment``."""
+        outlines = [region.polygon for region in regions]
+        near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
+        levels = self._reader.read(image, None if selection.whole_page else near)
+        learned = levels.sum(axis=2, dtype=np.int32) >= INK
+        if selection.remove == "handwriting":
+            ink = learned & handwriting(levels)
+        else:
+            ink = self._at_regions(image, outlines, levels) | (learned if selection.whole_page else False)
+            ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
+        return ink if selection.whole_page else ink & self._bounds(near)
+
+    def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
+        return levels.sum(axis=2, dtype=np.int32) >= INK
+
+    def _bounds(self, near: Array) -> Array | bool:
+        return near
+
+
+class CombinedSegmenter(LearnedSegmenter):
+    """The classical mask, less what the network is sure is no ink, in regions where the two agree on the rest.
+
+    Where the network finds only part of the text (glyphs of a hand's height, covers, posters) it is not asked. That
+    takes out rules, frames and pictures that the classical mask eats, and loses no text: see ``benchmarks/``.
+    """
+
+    name = "combined"
+
+    def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
+        classical = stroke_mask(image, outlines)
+        possible = _grow(levels.sum(axis=2, dtype=np.int32) > POSSIBLE, POSSIBLE_REACH)
+        trusted = np.zeros(classical.shape, bool)
+        doubted = np.zeros(classical.shape, bool)
+        for outline in outlines:
+            window, inside = _place(outline, classical.shape)
+            found = classical[window] & inside
+            agreed = int(np.count_nonzero(found & possible[window]))
+            agree = agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1)
+            (trusted if agree else doubted)[window] |= _grow(inside, NEAR)
+        return classical & (possible | doubted | ~trusted)
+
+    def _bounds(self, near: Array) -> Array | bool:
+        return True  # the classical mask knows how far ink reaches out of its region
+
+
+def handwriting(levels: Array) -> Array:
+    """Which ink is handwriting, (H, W) bool, from likelihoods (H, W, 2) uint8 of print and handwriting."""
+    ink = (levels.sum(axis=2, dtype=np.int32) >= INK).astype(np.float32)
+    written = levels[..., 1] > levels[..., 0]
+    side = (HAND_SIDE, HAND_SIDE)
+    share = cv2.blur(ink * written, side) / np.maximum(cv2.blur(ink, side), 1e-6)
+    return written & (share > HAND_SHARE)
+
+
+def _place(outline: Array, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], Array]:
+    """The window of a page around an outline, and the outline's inside in it, bool."""
+    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - NEAR, 0)
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + NEAR + 1, (shape[1], shape[0]))
+    window = (slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0])))
+    size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    return window, polygon_mask([outline - low], *size)
+
+
+def _grow(mask: Array, by: int) -> Array:
+    side = 2 * by + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)

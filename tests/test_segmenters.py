@@ -1,0 +1,115 @@
+"""The segmenters that use the stroke network, with readers whose answers are known, and the reader itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.strokes.classical import ClassicalSegmenter
+from detectors.strokes.learned import BLOCK, StrokeReader
+from detectors.strokes.network import StrokeConfig, StrokeNetwork
+from detectors.strokes.segmenters import CombinedSegmenter, LearnedSegmenter
+from detectors.strokes.weights import save_network
+from pipeline.errors import SetupError, UsageError
+from pipeline.selection import InkSelection
+from pipeline.types import TextRegion
+
+SIDE = 200
+
+
+class KnownReader:
+    """Says that a page's pure blue is print and its pure red is handwriting, for certain."""
+
+    def __init__(self):
+        self.wanted = []
+
+    def read(self, image, wanted=None):
+        self.wanted.append(wanted)
+        blue = (image == (0, 0, 255)).all(axis=2)
+        red = (image == (255, 0, 0)).all(axis=2)
+        return np.stack([blue, red], axis=2).astype(np.uint8) * 255
+
+
+def page():
+    """Print inside the region, handwriting across its border, a tick far away."""
+    image = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    image[40:44, 30:90] = (0, 0, 255)
+    image[35:60, 60:64] = (255, 0, 0)
+    image[150:156, 150:170] = (255, 0, 0)
+    return image
+
+
+REGIONS = (TextRegion(np.array([[25, 35], [95, 35], [95, 50], [25, 50]], np.float32)),)
+
+
+@pytest.mark.parametrize("make", [LearnedSegmenter, CombinedSegmenter])
+def test_kinds_and_places_of_ink(make):
+    image, segmenter = page(), make(reader=KnownReader())
+    blue, red = (image == (0, 0, 255)).all(axis=2), (image == (255, 0, 0)).all(axis=2)
+    everywhere = segmenter.segment(image, REGIONS, InkSelection("all", "page"))
+    assert everywhere[blue | red].all()
+    at_regions = segmenter.segment(image, REGIONS, InkSelection())
+    assert at_regions[blue].all()
+    assert not at_regions[150:156].any(), "the tick is outside the regions"
+    hand = segmenter.segment(image, (), InkSelection("handwriting"))
+    assert hand[red].all()
+    assert not hand[blue & ~red].any()
+    print_only = segmenter.segment(image, REGIONS, InkSelection("print"))
+    assert print_only[blue].all()
+    assert not print_only[red].any()
+
+
+def test_no_regions_no_ink_and_nothing_is_read_in_vain():
+    reader = KnownReader()
+    assert not LearnedSegmenter(reader=reader).segment(page(), (), InkSelection()).any()
+    assert not any(wanted is None or wanted.any() for wanted in reader.wanted)
+
+
+@pytest.mark.parametrize("selection", [InkSelection("handwriting"), InkSelection("print"), InkSelection("all", "page")])
+def test_the_classical_mask_says_what_it_cannot_tell(selection):
+    with pytest.raises(UsageError, match="--mask strokes"):
+        ClassicalSegmenter().segment(page(), REGIONS, selection)
+
+
+@pytest.mark.parametrize("values", [("nothing", "auto"), ("all", "somewhere")])
+def test_a_selection_that_means_nothing_is_refused(values):
+    with pytest.raises(UsageError):
+        InkSelection(*values)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_network(StrokeNetwork(StrokeConfig(4, 4, 8, 8)), path, {"made": "by a test"})
+    return path
+
+
+@settings(max_examples=12, deadline=None)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 99))
+def test_a_small_page_is_read_whole(weights, height, width, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    levels = StrokeReader(weights, bf16=False).read(image)
+    assert levels.shape == (height, width, 2)
+    assert levels.dtype == np.uint8
+    assert levels.sum(axis=2, dtype=int).max() <= 256
+
+
+def test_blocks_agree_with_one_another_and_unwanted_ones_are_left_out(weights):
+    image = np.random.default_rng(1).integers(0, 256, (BLOCK + 120, BLOCK + 40, 3), np.uint8)
+    reader = StrokeReader(weights, bf16=False)
+    whole = reader.read(image)
+    wanted = np.zeros(image.shape[:2], bool)
+    wanted[BLOCK + 5, 7] = True
+    part = reader.read(image, wanted)
+    assert np.array_equal(part[BLOCK:, :BLOCK], whole[BLOCK:, :BLOCK])
+    assert not part[:BLOCK].any()
+    assert not part[:, BLOCK:].any()
+
+
+def test_weights_that_are_not_there_are_said(tmp_path):
+    with pytest.raises(SetupError, match="cannot be read"):
+        StrokeReader(tmp_path / "none.safetensors")
