@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "detectors", "remover", "workflows")
-NETWORKS = ROOT / "remover" / "ctrnet"
+# torch code, which nobody else imports at the top: whole packages, and files that stand beside plain ones
+NETWORKS = {ROOT / "remover" / "ctrnet", ROOT / "workflows" / "training"}
+NETWORKS |= {ROOT / "detectors" / "strokes" / f"{name}.py" for name in ("network", "weights", "learned", "segmenters")}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -43,8 +45,9 @@ def top_level_imports(path: Path) -> list[str]:
 def test_frameworks_are_imported_inside_adapters_only() -> None:
     heavy = {"torch", "paddleocr", "paddlex", "onnxruntime", "distributed", "dask"}
     for path in MODULES:
-        of_networks = NETWORKS in path.parents  # whole packages of torch code, which nobody else imports at the top
+        of_networks = not NETWORKS.isdisjoint({path, *path.parents})
         names = {name.split(".")[0] for name in top_level_imports(path)} - ({"torch"} if of_networks else set())
         assert not heavy & names, f"{path.name} imports a framework at the top"
         if not of_networks:
-            assert not any(name.startswith("remover.ctrnet") for name in top_level_imports(path)), path.name
+            private = {".".join(place.relative_to(ROOT).with_suffix("").parts) for place in NETWORKS}
+            assert not any(name.startswith(tuple(private)) for name in top_level_imports(path)), path.name

@@ -66,7 +66,15 @@ def test_the_digest_follows_what_shapes_the_output_and_nothing_else(tmp_path: Pa
     base = RunSettings()
     for same in ({"jobs": 2}, {"scheduler": "tcp://x:1"}, {"on_existing": "fail"}, {"password": "secret"}):
         assert RunSettings(**same).digest() == base.digest(), same
-    for other in ({"dpi": 300}, {"mask": "polygons"}, {"lossless": True}, {"pages": "1"}, {"format": "png"}):
+    for other in (
+        {"dpi": 300},
+        {"mask": "polygons"},
+        {"remove": "print"},
+        {"ink": "page"},
+        {"lossless": True},
+        {"pages": "1"},
+        {"format": "png"},
+    ):
         assert RunSettings(**other).digest() != base.digest(), other
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from pipeline.errors import RestoreError
+from workflows.command_exits import exits
 from workflows.config import RunSettings, load_settings
+from workflows.train_cli import train_app
 
 log = logging.getLogger("restore_docs")
 
@@ -53,26 +52,6 @@ def _show_version(wanted: bool) -> None:
 
         typer.echo(f"restore-docs {version('restore-docs')}")
         raise typer.Exit
-
-
-def _exits(command: Callable[..., int]) -> Callable[..., None]:
-    """Make a function that returns an exit code a command: foreseen errors become one line on stderr and a code."""
-
-    @functools.wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        from workflows.exit_codes import ExitCode, code_for_error
-
-        try:
-            code = command(*arguments, **options)
-        except RestoreError as error:
-            print(f"restore-docs: {error}", file=sys.stderr)
-            code = code_for_error(error)
-        except KeyboardInterrupt:
-            print("restore-docs: interrupted", file=sys.stderr)
-            code = ExitCode.INTERRUPTED
-        raise typer.Exit(int(code))
-
-    return wrapped
 
 
 @app.callback()
@@ -138,11 +117,12 @@ def _with_settings(function: Any) -> Any:
     return function
 
 
-app.command("run")(_with_settings(_exits(_run)))
+app.command("run")(_with_settings(exits(_run)))
+app.add_typer(train_app, name="train")
 
 
 @app.command()
-@_exits
+@exits
 def doctor(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder to try writing to.")] = Path(),
 ) -> int:
@@ -154,7 +134,7 @@ def doctor(
 
 
 @app.command()
-@_exits
+@exits
 def structure(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images, folders and patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the maps go, under the same names.")],
@@ -181,7 +161,7 @@ def structure(
 
 
 @app.command("export-onnx")
-@_exits
+@exits
 def export_onnx(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A CTRNet checkpoint, or a file of ours.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="Where the network goes.")],

@@ -51,10 +51,25 @@ class RunSettings(BaseModel):
     regions: Path | None = _option(
         None, "JSON with text regions, or a folder of such files, for --detector annotated.", _TEXT, "PATH"
     )
-    mask: Literal["strokes", "polygons"] = _option(
-        "strokes", "Replace the ink only, or the whole of each text polygon.", _TEXT, "strokes|polygons"
+    remove: Literal["all", "handwriting", "print"] = _option(
+        "all", "Which ink goes. Handwriting counts wherever it stands.", _TEXT, "all|handwriting|print"
     )
-    remover: str = _option("fill", "What rebuilds the background.", _TEXT, "NAME")
+    ink: Literal["auto", "regions", "page"] = _option(
+        "auto",
+        "Where ink is looked for: at the text found, or on the whole page; auto looks everywhere for handwriting.",
+        _TEXT,
+        "auto|regions|page",
+    )
+    mask: Literal["strokes", "classical", "learned", "combined", "polygons"] = _option(
+        "strokes",
+        "What says which pixels are ink (strokes is the best that is there), or polygons: replace all of each.",
+        _TEXT,
+        "strokes|classical|learned|combined|polygons",
+    )
+    stroke_weights: Path | None = _option(
+        None, "Weights of the stroke network. Default: those that come with the program.", _TEXT, "FILE"
+    )
+    remover: str = _option("auto", "What rebuilds the background: auto, ctrnet, or fill (no network).", _TEXT, "NAME")
     weights: Path | None = _option(None, "Weights for a remover that takes some.", _TEXT, "FILE")
     device: Literal["auto", "cpu", "cuda"] = _option("auto", "Where networks run.", _TEXT, "auto|cpu|cuda")
     precision: Literal["auto", "fp32", "bf16"] = _option(
@@ -126,6 +141,10 @@ class RunSettings(BaseModel):
             raise ValueError("JPEG is never lossless: use --format png, or leave --lossless away")
         if self.lossless and self.quality is not None:
             raise ValueError("--quality has no meaning with --lossless")
+        if self.remove != "all" and self.mask in ("classical", "polygons"):
+            raise ValueError(f"--mask {self.mask} cannot tell handwriting from print: use --mask strokes")
+        if self.ink == "page" and self.mask in ("classical", "polygons"):
+            raise ValueError(f"--mask {self.mask} looks at text regions only: use --mask strokes")
         if self.regions is not None and self.detector != "annotated":
             raise ValueError("--regions is read by --detector annotated only")
         return self
@@ -134,10 +153,12 @@ class RunSettings(BaseModel):
         """SHA-256 over all that can change an output's bytes: these settings, their files and our versions."""
         shaping = self.model_dump(mode="json", exclude=_SHAPES_NOTHING)
         shaping["versions"] = versions()
-        for name in ("weights", "regions"):
+        for name in ("weights", "stroke_weights", "regions"):
             path = getattr(self, name)
             if path is not None and path.is_file():
                 shaping[f"{name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in SHIPPED_WEIGHTS:
+            shaping[path.name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         model = Path(self.detector_model)
         for path in sorted(model.glob("inference.*")) if model.is_dir() else ():
             shaping[f"model_{path.name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -148,8 +169,14 @@ class RunSettings(BaseModel):
         return self.model_dump(mode="json", exclude={"password"})
 
 
+_HOUSE = Path(__file__).parents[1]
+SHIPPED_WEIGHTS = (
+    _HOUSE / "detectors" / "strokes" / "strokes.safetensors",
+    _HOUSE / "remover" / "ctrnet" / "documents.safetensors",
+)
+
 # What changes how a run goes but not what it writes. A password only opens the input; its pixels are the same.
-_SHAPES_NOTHING = {"password", "jobs", "scheduler", "on_existing", "weights"}
+_SHAPES_NOTHING = {"password", "jobs", "scheduler", "on_existing", "weights", "stroke_weights"}
 
 
 def versions() -> dict[str, str]:
@@ -165,6 +192,7 @@ def versions() -> dict[str, str]:
         "pymupdf",
         "opencv-python",
         "numpy",
+        "torch",
         "img2pdf",
     ):
         try:

@@ -14,7 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from pipeline.errors import RestoreError
-from workflows.config import versions
+from workflows.config import SHIPPED_WEIGHTS, versions
 from workflows.exit_codes import ExitCode
 
 PACKAGES = ("pipeline", "detectors", "remover", "workflows")
@@ -107,6 +107,19 @@ def check_detector(out: Path) -> Finding:
     return Finding("text detection", True, f"{settings.model} by {settings.engine}, weights found")
 
 
+def check_weights(out: Path) -> Finding:
+    """The networks' weights that come with the program are there, whole, and fit."""
+    from detectors.strokes.weights import load_network
+    from remover.ctrnet import load_generator
+
+    try:
+        load_network(SHIPPED_WEIGHTS[0])
+        load_generator(SHIPPED_WEIGHTS[1])
+    except RestoreError as error:
+        return Finding("shipped weights", False, error.what, "install restore-docs again")
+    return Finding("shipped weights", True, ", ".join(path.name for path in SHIPPED_WEIGHTS))
+
+
 def check_poppler(out: Path) -> Finding:
     """Poppler is needed by the second rasterizer only."""
     program = shutil.which("pdftoppm")
@@ -134,6 +147,7 @@ CHECKS: tuple[Callable[[Path], Finding], ...] = (
     check_names,
     check_devices,
     check_detector,
+    check_weights,
     check_poppler,
     check_writing,
 )

@@ -18,13 +18,15 @@ import numpy as np
 from detectors.base import Detector, DetectorSettings
 from detectors.models import local_model_name
 from detectors.registry import create_detector
-from detectors.strokes.registry import create_segmenter
+from detectors.strokes.base import StrokeSegmenter
+from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.assemble import assemble, encode_page
 from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
 from pipeline.errors import OutputError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.results import Failure, PageResult
+from pipeline.selection import InkSelection
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
@@ -85,8 +87,9 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
         regions = _detector(settings.detector, _detector_settings(settings)).detect(page.image, ref)
     with clock.stage("strokes"):
         inside = polygon_mask([region.polygon for region in regions], page.height, page.width)
-        ink = inside if settings.mask == "polygons" else create_segmenter("classical").segment(page.image, regions)
-        inkless = count_inkless(regions, ink)
+        ink = inside if settings.mask == "polygons" else _find_ink(page.image, regions, settings)
+        # where only some of the ink goes, a region that keeps all of its own is no sign of anything missed
+        inkless = count_inkless(regions, ink) if settings.remove == "all" else 0
     with clock.stage("tile"):
         remover = _remover(settings.remover, _remover_settings(settings))
         boxes = plan_tiles(ink, remover.tile_side)
@@ -175,6 +178,13 @@ def count_inkless(regions: Sequence[TextRegion], ink: Array) -> int:
     return count
 
 
+def _find_ink(image: Array, regions: tuple[TextRegion, ...], settings: RunSettings) -> Array:
+    name = DEFAULT_SEGMENTER if settings.mask == "strokes" else settings.mask
+    return _segmenter(name, settings.stroke_weights).segment(
+        image, regions, InkSelection(settings.remove, settings.ink)
+    )
+
+
 def _soft_mask(regions: Sequence[TextRegion], ink: Array) -> Array:
     return soft_mask([region.polygon for region in regions], *ink.shape)
 
@@ -182,6 +192,12 @@ def _soft_mask(regions: Sequence[TextRegion], ink: Array) -> Array:
 @lru_cache(maxsize=1)
 def _detector(name: str, settings: DetectorSettings) -> Detector:
     return create_detector(name, settings)
+
+
+@lru_cache(maxsize=1)
+def _segmenter(name: str, weights: Path | None) -> StrokeSegmenter:
+    # the classical one has no network and needs no torch
+    return create_segmenter(name) if name == "classical" else create_segmenter(name, weights=weights)
 
 
 @lru_cache(maxsize=1)

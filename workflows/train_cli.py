@@ -1,0 +1,142 @@
+"""``restore-docs train``: make training material, look at it, train both networks. Loads nothing heavy by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workflows.command_exits import exits
+
+train_app = typer.Typer(
+    no_args_is_help=True,
+    help="Make training material, look at it, and train the networks.",
+    rich_markup_mode="rich",
+)
+
+_SETTING_HELP = {
+    "shards": "Folders with shards; may be given several times.",
+    "data": "Data sets in SCUT's layout; may be given several times.",
+    "data_ink": "What they remove: printed or handwritten.",
+    "out": "The run's folder; a checkpoint there is gone on from.",
+    "steps": "How many batches.",
+    "batch": "Crops at once, on each device.",
+    "side": "Side of a crop, pixels: a multiple of 32.",
+    "rate": "The highest learning rate.",
+    "warm_up": "Steps until it is reached.",
+    "weight_decay": "AdamW's.",
+    "clip": "The largest gradient norm.",
+    "ema": "How slowly the average that is shipped follows the weights.",
+    "seed": "Another seed gives other samples and another start.",
+    "init": "Weights to start from: fine-tuning.",
+    "workers": "Processes that make samples.",
+    "threads": "torch's threads; 0 is its own choice.",
+    "accelerator": "auto, cpu or cuda.",
+    "devices": "How many of them.",
+    "precision": "bf16-mixed or 32-true.",
+    "log_every": "Steps between two lines of losses.csv.",
+    "save_every": "Steps between two checkpoints.",
+}
+
+
+@train_app.command()
+@exits
+def prepare(
+    pdf: Annotated[list[str], typer.Argument(metavar="PDF...", help="Born-digital PDFs: files, folders, patterns.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the shards go.")],
+    print_fonts: Annotated[list[Path], typer.Option(metavar="DIR", help="Fonts that look printed.")],
+    hand_fonts: Annotated[list[Path], typer.Option(metavar="DIR", help="Fonts that look handwritten.")],
+    pictures: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Pictures without text.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other pages, pieces and lines.")] = 0,
+    pieces: Annotated[int, typer.Option(help="Pieces of pages, at most.")] = 1100,
+    print_lines: Annotated[int, typer.Option(help="Lines of type.")] = 2500,
+    hand_lines: Annotated[int, typer.Option(help="Lines of handwriting.")] = 1500,
+    max_bytes: Annotated[int, typer.Option(help="Size of all shards together.")] = 50_000_000,
+    check_blanks: Annotated[
+        bool, typer.Option("--check-blanks/--no-check-blanks", help="Leave out pages that can be read without text.")
+    ] = True,
+) -> int:
+    """Turn PDFs, fonts and pictures into shards: what the trainers draw their samples from."""
+    from workflows.training.prepare import PrepareSettings
+    from workflows.training.prepare import prepare as make
+
+    settings = PrepareSettings(
+        pdfs=tuple(pdf),
+        print_fonts=tuple(print_fonts),
+        hand_fonts=tuple(hand_fonts),
+        pictures=tuple(pictures or ()),
+        out=out,
+        seed=seed,
+        pieces=pieces,
+        print_lines=print_lines,
+        hand_lines=hand_lines,
+        max_bytes=max_bytes,
+        check_blanks=check_blanks,
+    )
+    done = make(settings, typer.echo)
+    typer.echo(f"{out}: " + ", ".join(f"{count} {kind}" for kind, count in done.counts.items()))
+    return 0
+
+
+@train_app.command()
+@exits
+def preview(
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARDS...", help="Folders with shards.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.png", help="Where the sheet goes.")],
+    count: Annotated[int, typer.Option(min=1, help="Samples on it.")] = 24,
+    side: Annotated[int, typer.Option(min=64, help="Side of a sample, pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Another seed shows other samples.")] = 1,
+) -> int:
+    """Draw samples as a trainer sees them: page, without handwriting, without text, and which pixels are ink."""
+    from workflows.training.preview import preview_samples
+
+    rate = preview_samples(shards, out, count=count, side=side, seed=seed)
+    typer.echo(f"{out}: {count} samples, {rate:.0f} a second from one process")
+    return 0
+
+
+def _strokes(config: Path | None = None, **given: Any) -> int:
+    """Train the network that tells printed ink, handwriting and everything else apart."""
+    from workflows.training.loop import train
+    from workflows.training.settings import build_settings
+    from workflows.training.strokes_task import StrokesTask
+
+    settings = build_settings(config, {name: value for name, value in given.items() if value})
+    typer.echo(train(StrokesTask(settings.init), settings))
+    return 0
+
+
+def _ctrnet(config: Path | None = None, **given: Any) -> int:
+    """Train CTRNet for documents."""
+    from workflows.training.ctrnet_task import CtrnetTask, CtrnetTaskSettings
+    from workflows.training.loop import train
+    from workflows.training.settings import build_settings
+
+    settings = build_settings(config, {name: value for name, value in given.items() if value})
+    typer.echo(train(CtrnetTask(CtrnetTaskSettings(init=settings.init)), settings))
+    return 0
+
+
+def _with_train_settings(function: Any) -> Any:
+    """Give a command one text option per training setting; ``build_settings`` reads and checks them."""
+    from workflows.training.settings import TrainSettings
+
+    config = typer.Option(metavar="FILE.toml", help="Settings from a file; options go first.")
+    options = [("config", Annotated[Path | None, config])]
+    for field in dataclasses.fields(TrainSettings):
+        shown = "" if field.default in (dataclasses.MISSING, None, 0) else f" [dim]\\[{field.default}][/dim]"
+        option = typer.Option("--" + field.name.replace("_", "-"), help=_SETTING_HELP[field.name] + shown)
+        kind: Any = list[str] | None if str(field.type).startswith("tuple") else str | None
+        options.append((field.name, Annotated[kind, option]))
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in options]
+    function.__signature__ = inspect.Signature(parameters)
+    function.__annotations__ = dict(options)
+    return function
+
+
+train_app.command("strokes")(_with_train_settings(exits(_strokes)))
+train_app.command("ctrnet")(_with_train_settings(exits(_ctrnet)))

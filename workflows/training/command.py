@@ -1,0 +1,22 @@
+"""What the two trainers' command lines share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from pipeline.errors import RestoreError
+from workflows.exit_codes import code_for_error
+from workflows.training.loop import Task, train
+from workflows.training.settings import TrainSettings, read_settings
+
+
+def run_trainer(arguments: list[str] | None, description: str, make: Callable[[TrainSettings], Task]) -> int:
+    """Read the settings, train, print the weights' path; the exit code. Foreseen errors become a line on stderr."""
+    try:
+        settings = read_settings(arguments, description)
+        print(train(make(settings), settings))
+    except RestoreError as error:
+        print(f"restore-docs: {error}", file=sys.stderr)
+        return int(code_for_error(error))
+    return 0

@@ -1,0 +1,184 @@
+"""What the trainer of CTRNet for documents needs to know: the network, what it is shown, and what it is told.
+
+The network, ``remover.ctrnet.network.DOCUMENTS``, predicts what to add to a fill of the strokes. The loss is in
+``ctrnet_losses``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import SetupError
+from pipeline.types import Array
+from remover.ctrnet import load_generator, save_generator
+from remover.ctrnet.documents import grey_structure, prepare
+from remover.ctrnet.network import RDB, Generator, ResBlock
+from workflows.training.ctrnet_losses import CtrnetTaskSettings, Trainee, unpack
+
+if TYPE_CHECKING:
+    from workflows.training.synthesis import Sample
+
+__all__ = ["CtrnetTask", "CtrnetTaskSettings", "initialize"]
+
+LEAST_HAND = 0.002  # the share of a sample's pixels that must be handwriting for it to be removed alone
+# A machine that only trains may lack it; the structure maps are then made by torch, where the network is
+HAS_NUMBA = importlib.util.find_spec("numba") is not None
+_ONLY_HAND = 0.5
+_ONLY_PART = 0.1
+_HOLES, _EXTRAS = 0.3, 0.5
+_OVERWRITTEN, _MUCH_INK = 0.8, 0.15  # how often strokes of another sample are added, and above which share never
+_RESIDUAL_GAIN = 0.3  # of the last layer of what is added to its input: many of them in a row do not grow
+
+
+class CtrnetTask:
+    """Trains CTRNet for documents."""
+
+    name = "ctrnet"
+
+    def __init__(self, settings: CtrnetTaskSettings | None = None) -> None:
+        self.settings = settings or CtrnetTaskSettings()
+
+    def build(self) -> nn.Module:
+        """The network to train, on the CPU: random by torch's generator, or ``init``'s. Raises SetupError."""
+        if self.settings.init is not None:
+            generator = load_generator(self.settings.init)
+        else:
+            generator = Generator(self.settings.config)
+            initialize(generator)
+        if not generator.config.prefill:
+            raise SetupError(
+                "a network that takes no prefill is not trained on strokes", "start from one for documents"
+            )
+        trainee: Any = Trainee(generator, self.settings).train()
+        return cast(nn.Module, trainee.to(memory_format=torch.channels_last))
+
+    def batch(self, samples: Sequence[Sample], rng: np.random.Generator) -> dict[str, Array]:
+        """What the network is shown of samples, S x S each, and what it should say.
+
+        ``image``, ``prefill`` and ``truth`` (B, 3, S, S) uint8 RGB, ``mask`` (B, 1, S, S) uint8 {0, 1}, ``soft_mask``,
+        ``structure`` and ``truth_structure`` (B, 1, S, S) float32 in [0, 1]; without numba the last two are left out.
+        """
+        strokes = [sample.labels > 0 for sample in samples]
+        made = [_show(sample, strokes[number - 1], rng) for number, sample in enumerate(samples)]
+        return {name: np.stack([one[name] for one in made]) for name in made[0]}
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """``loss`` is to be made small; its terms and PSNRs under the strokes (dB) are for the log."""
+        terms: dict[str, Tensor] = model(batch)
+        return terms
+
+    def preview(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Array:
+        """(H, W, 3) uint8 RGB: a row per sample of its input, mask, prefill, composited prediction and truth."""
+        trainee: Any = model
+        training = trainee.training
+        trainee.eval()
+        inputs = unpack(batch)
+        with torch.no_grad():
+            predicted = trainee.generator(*inputs[:5]).prediction.float()
+        trainee.train(training)
+        image, mask, _, _, prefill, truth, _ = inputs
+        columns = (image, mask.expand_as(image), prefill, torch.lerp(image, predicted, mask), truth)
+        rows = torch.cat(columns, 3).permute(0, 2, 3, 1).flatten(0, 1)
+        return (rows * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+    def export(self, model: nn.Module, path: Path, card: Mapping[str, str]) -> None:
+        """Write the generator as one of our own files, in float16. Raises OutputError."""
+        trainee: Any = model
+        save_generator(trainee.generator, path, card, half=True)
+
+
+def _show(sample: Sample, strokes: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """One sample as ``CtrnetTask.batch`` gives it, turned and mirrored at random, with an imperfect stroke mask.
+
+    ``strokes`` (S, S) bool are another sample's, which may be written over it: more to learn from at no cost.
+    """
+    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+
+    def turn(array: Array) -> Array:
+        turned = np.rot90(array, turns)
+        return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+    image, labels = turn(sample.image), turn(sample.labels)
+    only_hand = (labels == 2).mean() > LEAST_HAND and rng.random() < _ONLY_HAND
+    ink = labels == 2 if only_hand else labels > 0
+    if not only_hand and rng.random() < _ONLY_PART:  # as when words are chosen
+        ink &= _draw_blobs(ink.shape, rng, most=4, largest=ink.shape[0] // 3)
+    if rng.random() < _OVERWRITTEN and ink.mean() < _MUCH_INK:
+        image, written = _overwrite(image, strokes, rng)
+        ink = ink | written
+    mask = _blur_borders(ink, rng)
+    # What is not replaced stays, ink that the mask misses included: so it will be when the page is put together
+    truth = np.where(mask[..., None], turn(sample.printed if only_hand else sample.blank), image)
+    prefill, soft_mask, structure = prepare(image, mask, with_structure=HAS_NUMBA)
+    pictures = {"image": image, "prefill": prefill, "truth": truth}
+    maps = {"mask": mask.astype(np.uint8), "soft_mask": soft_mask}
+    if HAS_NUMBA:
+        maps |= {"structure": structure, "truth_structure": grey_structure(truth)}
+    channels = {name: np.ascontiguousarray(np.moveaxis(picture, 2, 0)) for name, picture in pictures.items()}
+    return channels | {name: one[None] for name, one in maps.items()}
+
+
+def _overwrite(image: Array, strokes: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """The image with some of the strokes, shifted and turned, in one colour over it; and where that changed it."""
+    turned = np.rot90(strokes, int(rng.integers(4)))
+    shifted = np.roll(turned, tuple(int(step) for step in rng.integers(0, strokes.shape[0], 2)), (0, 1))
+    shifted &= _draw_blobs(strokes.shape, rng, most=4, largest=strokes.shape[0] // 3)
+    cover = cv2.GaussianBlur(shifted.astype(np.float32), (0, 0), rng.uniform(0.4, 1.0)) * rng.uniform(0.7, 1)
+    dark = rng.uniform(0, 90) if rng.random() < 0.6 else rng.uniform(0, 160, 3)  # print and pencils, or pens
+    colour = np.broadcast_to(dark if image.mean() > 100 else 255 - np.asarray(dark), 3)
+    changed = image + cover[..., None] * (colour - image.astype(np.float32))
+    written = np.rint(changed).clip(0, 255).astype(np.uint8)
+    return written, cover > 0.02
+
+
+def _blur_borders(ink: Array, rng: np.random.Generator) -> Array:
+    """The mask of ink as it may be found: grown by up to 2 px, holes in it, and more than the ink here and there."""
+    mask = ink.astype(np.uint8)
+    for _ in range(int(rng.choice(3, p=(0.2, 0.5, 0.3)))):
+        shape = cv2.MORPH_CROSS if rng.integers(2) else cv2.MORPH_RECT
+        mask = cv2.dilate(mask, cv2.getStructuringElement(shape, (3, 3)))
+    found = mask > 0
+    if rng.random() < _HOLES:
+        found &= ~_draw_blobs(ink.shape, rng, most=8, largest=4)
+    if rng.random() < _EXTRAS:
+        found |= _draw_blobs(ink.shape, rng, most=8, largest=12)
+    return found
+
+
+def _draw_blobs(shape: tuple[int, ...], rng: np.random.Generator, most: int, largest: int) -> Array:
+    """(H, W) bool: up to ``most`` ellipses with half axes of up to ``largest`` px."""
+    blobs = np.zeros(shape[:2], np.uint8)
+    for _ in range(int(rng.integers(1, most + 1))):
+        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+        axes = (int(rng.integers(1, largest + 1)), int(rng.integers(1, largest + 1)))
+        cv2.ellipse(blobs, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    return blobs > 0
+
+
+@torch.no_grad()
+def initialize(generator: Generator) -> None:
+    """Draw weights by which signals keep their size from layer to layer; torch's own make them fade. In place.
+
+    Layers that are zero stay so.
+    """
+    for layer in generator.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.any():
+            taps = layer.weight[0, 0].numel() / (layer.stride[0] ** 2 if isinstance(layer, nn.ConvTranspose2d) else 1)
+            # 2 would keep the variance where a ReLU follows, 1 where none does
+            nn.init.normal_(layer.weight, std=(1.6 / (layer.in_channels * taps)) ** 0.5)
+            if layer.bias is not None:
+                layer.bias.zero_()
+    for block in generator.modules():
+        if isinstance(block, ResBlock):
+            last: Any = block.conv_block[4]
+            last.weight *= _RESIDUAL_GAIN
+        elif isinstance(block, RDB):
+            block.lff.weight *= _RESIDUAL_GAIN
