@@ -237,7 +237,9 @@ class Run:
         cv2.imwrite(str(out / f"preview-{self.step:07d}.png"), picture[..., ::-1])
 
     def _card(self) -> dict[str, str]:
-        settings = {name: str(value) for name, value in dataclasses.asdict(self.settings).items()}
+        # where things lay on the machine that trained is nobody's business: "out" and folders' paths stay out
+        given = dataclasses.asdict(self.settings)
+        settings = {name: _name(value) for name, value in given.items() if name != "out"}
         return {"steps": str(self.step), "hours": f"{self.seconds / 3600:.2f}", "settings": json.dumps(settings)}
 
     def _resume(self) -> None:
@@ -260,6 +262,13 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     rising = min(1.0, (step + 1) / max(settings.warm_up, 1))
     share = min(1.0, step / max(settings.steps, 1))
     return settings.rate * rising * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _name(value: Any) -> str:
+    """A setting as text, paths by their last part only."""
+    if isinstance(value, tuple):
+        return ", ".join(_name(part) for part in value)
+    return value.name if isinstance(value, Path) else str(value)
 
 
 def _copy(model: nn.Module) -> nn.Module:
