@@ -21,6 +21,7 @@ POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
 POSSIBLE_REACH = 3  # ... somewhere within so many px
 HAND_SIDE = 31  # px: of the ink in a square of this side ...
 HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
+LARGEST = 64  # px: text this high and higher is left to the classical mask; the network misses feet of large letters
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
 
 
@@ -64,8 +65,8 @@ class LearnedSegmenter:
 class CombinedSegmenter(LearnedSegmenter):
     """The classical mask, less what the network is sure is no ink, in regions where the two agree on the rest.
 
-    Where the network finds only part of the text (glyphs of a hand's height, covers, posters) it is not asked. That
-    takes out rules, frames and pictures that the classical mask eats, and loses no text: see ``benchmarks/``.
+    Where the network finds only part of the text (covers, posters) it is not asked. That takes out rules and frames
+    that the classical mask eats with the letters they touch; what it costs in text stands in ``docs/models.md``.
     """
 
     name = "combined"
@@ -73,15 +74,18 @@ class CombinedSegmenter(LearnedSegmenter):
     def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
         classical = stroke_mask(image, outlines)
         possible = _grow(levels.sum(axis=2, dtype=np.int32) > POSSIBLE, POSSIBLE_REACH)
-        trusted = np.zeros(classical.shape, bool)
+        vetoed = np.zeros(classical.shape, bool)
         doubted = np.zeros(classical.shape, bool)
         for outline in outlines:
             window, inside = _place(outline, classical.shape)
-            found = classical[window] & inside
+            found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
             agreed = int(np.count_nonzero(found & possible[window]))
-            agree = agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1)
-            (trusted if agree else doubted)[window] |= _grow(inside, NEAR)
-        return classical & (possible | doubted | ~trusted)
+            around = _grow(inside, NEAR)
+            if height < LARGEST and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
+                vetoed[window] |= around & ~possible[window]
+            else:
+                doubted[window] |= around
+        return classical & ~(vetoed & ~doubted & _touching(classical, possible))
 
     def _bounds(self, near: Array) -> Array | bool:
         return True  # the classical mask knows how far ink reaches out of its region
@@ -103,6 +107,18 @@ def _place(outline: Array, shape: tuple[int, ...]) -> tuple[tuple[slice, slice],
     window = (slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0])))
     size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
     return window, polygon_mask([outline - low], *size)
+
+
+def _touching(ink: Array, seed: Array) -> Array:
+    """The connected pieces of ``ink`` (H, W) bool that ``seed`` has a pixel of.
+
+    A piece the network sees nothing of stays ink: a dash may be a minus, or a letter in Chinese. What it takes out are
+    parts of rules and frames that hang on letters.
+    """
+    count, label = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    touched = np.zeros(count, bool)
+    touched[label[ink & seed]] = True
+    return ink & touched[label]
 
 
 def _grow(mask: Array, by: int) -> Array:
