@@ -16,9 +16,14 @@ from pipeline.types import Array, RestoredTile, Tile
 
 FLAT_SPREAD = 8.0  # grey levels: paper that varies less than this is flat
 SPREAD_SIDE = 15  # px, the square over which it is measured
+FLAT_REACH = 17  # px, the square in which all of it must be flat: the median there must not reach over an edge
 FLAT_SIDE = 31  # px, side of the median on flat paper: large, against noise
 EDGE_SIDE = 21  # px, side of the median beside rules, frames and edges
+RIM_WEIGHT = 0.1  # of pixels next to strokes when interpolating, against 1: they carry some ink, but in dense type
+# nothing else is known; on scanned forms and CJK 0.1 to 0.4 dB better than leaving them out, on clean CJK 2 to 3
 DEEP = 8  # px: pixels farther than this from all that is known are interpolated smoothly instead
+
+_WHOLE, _LITTLE = 0.999, 1e-6
 
 
 class FillRemover:
@@ -60,11 +65,13 @@ def _guess_paper(image: Array, mask: Array) -> Array:
     far = from_nearest(image, clean)
     paper = _median(far, FLAT_SIDE)
     near = _median(from_nearest(image, known), EDGE_SIDE)
-    paper = np.where((_spread(far) < FLAT_SPREAD)[..., None], paper, near)
+    spread = cv2.dilate(_spread(far), np.ones((FLAT_REACH, FLAT_REACH), np.uint8))
+    paper = np.where((spread < FLAT_SPREAD)[..., None], paper, near)
     deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
     if deep.max() > DEEP:
+        weight = clean + np.float32(RIM_WEIGHT) * (known - clean)
         share = np.clip((cv2.dilate(deep, np.ones((2 * DEEP + 1, 2 * DEEP + 1), np.uint8)) - DEEP) / DEEP, 0, 1)
-        paper = np.rint(paper + share[..., None] * (_interpolate(image, clean) - paper)).astype(np.uint8)
+        paper = np.rint(paper + share[..., None] * (_interpolate(image, weight) - paper)).astype(np.uint8)
     if not has_greys(image[~mask]):
         paper = np.where(paper < 128, 0, 255).astype(np.uint8)
     return paper
@@ -82,25 +89,26 @@ def _spread(image: Array) -> Array:
     return np.sqrt(np.maximum(square - mean * mean, 0))
 
 
-def _interpolate(image: Array, known: Array) -> Array:
-    """Push-pull interpolation (Gortler et al., "The Lumigraph", 1996) of the known pixels: (H, W, C) float32.
+def _interpolate(image: Array, weight: Array) -> Array:
+    """Push-pull interpolation (Gortler et al., "The Lumigraph", 1996): (H, W, C) float32.
 
-    Halve the image, averaging what is known, until everything is; then double it again, filling only the unknown.
+    ``weight`` (H, W) float32 in [0, 1] says how much of each pixel is known. Halve the image, averaging what is, until
+    all is; then double it again, adding what is missing.
     """
-    weights = [known.astype(np.float32)]
-    images = [image.astype(np.float32) * weights[0][..., None]]
-    while not weights[-1].all():
+    weights = [weight]
+    images = [image.astype(np.float32) * weight[..., None]]
+    while not (weights[-1] > _WHOLE).all() and max(weights[-1].shape) > 1:
         size = (max(1, weights[-1].shape[1] // 2), max(1, weights[-1].shape[0] // 2))
-        weight = cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA)
-        gain = np.minimum(1, 4 * weight) / np.maximum(weight, 1e-6)
+        coarser = cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA)
+        gain = np.minimum(1, 4 * coarser) / np.maximum(coarser, _LITTLE)
         smaller = cv2.resize(images[-1], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
         images.append(smaller * gain[..., None])
-        weights.append(weight * gain)
-    result = images.pop() / weights.pop()[..., None]
+        weights.append(coarser * gain)
+    result = images.pop() / np.maximum(weights.pop(), _LITTLE)[..., None]
     while images:
         weight = weights.pop()
-        result = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*weight.shape, -1)
-        result = images.pop() + (1 - weight)[..., None] * result
+        larger = cv2.resize(result, weight.shape[::-1], interpolation=cv2.INTER_LINEAR).reshape(*weight.shape, -1)
+        result = images.pop() + (1 - weight)[..., None] * larger
     return result
 
 

@@ -1,5 +1,6 @@
 """The ladder every registered remover has to climb."""
 
+import cv2
 import numpy as np
 import pytest
 from small_ctrnet import write_small_ctrnet, write_small_documents
@@ -8,6 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.masks import soft_mask
 from pipeline.types import Box, RestoredTile, Tile
 from remover.base import RemoverSettings
+from remover.fill import fill
 from remover.registry import REMOVERS, create_remover
 
 WEIGHTS = {"published": write_small_ctrnet, "documents": write_small_documents}
@@ -90,6 +92,19 @@ def test_the_fill_puts_paper_where_the_text_was():
     given = tile(fill, 7)
     restored = fill.remove([given])[0].image
     assert abs(float(restored[given.text_mask].mean()) - 225) < 2
+
+
+@pytest.mark.parametrize(("height", "gap"), [(16, 6), (24, 3), (32, 3)])
+def test_the_fill_keeps_the_colour_of_a_marker_under_dense_type(height, gap):
+    blank = np.full((120, 200, 3), 245, np.uint8)
+    blank[44 : 44 + height] = (250, 230, 90)
+    letters = np.zeros(blank.shape[:2], np.uint8)
+    for x in range(10, 180, 6 + gap):
+        letters[48 : 42 + height, x : x + 6] = 1
+    page = cv2.GaussianBlur(np.where(letters[..., None] > 0, np.uint8(25), blank), (0, 0), 0.6)
+    mask = cv2.dilate(letters, np.ones((3, 3), np.uint8)) > 0
+    error = np.abs(fill(page, mask).astype(float) - cv2.GaussianBlur(blank, (0, 0), 0.6))
+    assert error[mask].mean() < 4
 
 
 def test_an_unknown_name_is_told_the_nearest():
