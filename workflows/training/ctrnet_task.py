@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from remover.ctrnet import load_generator, save_generator
 from remover.ctrnet.documents import grey_structure, prepare
 from remover.ctrnet.network import RDB, Generator, ResBlock
 from workflows.training.ctrnet_losses import CtrnetTaskSettings, Trainee, unpack
+from workflows.training.overlays import blur_borders, draw_blobs, draw_rules, overwrite
 
 if TYPE_CHECKING:
     from workflows.training.synthesis import Sample
@@ -33,7 +33,7 @@ LEAST_HAND = 0.002  # the share of a sample's pixels that must be handwriting fo
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 _ONLY_HAND = 0.5
 _ONLY_PART = 0.1
-_HOLES, _EXTRAS = 0.3, 0.5
+_RULED = 0.5  # how often rules are drawn under the strokes
 _OVERWRITTEN, _MUCH_INK = 0.8, 0.15  # how often strokes of another sample are added, and above which share never
 _RESIDUAL_GAIN = 0.3  # of the last layer of what is added to its input: many of them in a row do not grow
 
@@ -106,17 +106,20 @@ def _show(sample: Sample, strokes: Array, rng: np.random.Generator) -> dict[str,
         turned = np.rot90(array, turns)
         return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
 
-    image, labels = turn(sample.image), turn(sample.labels)
+    image, printed, blank, labels = sample.image, sample.printed, sample.blank, sample.labels
+    if rng.random() < _RULED:
+        image, printed, blank = draw_rules([image, printed, blank], labels > 0, rng)
+    image, labels = turn(image), turn(labels)
     only_hand = (labels == 2).mean() > LEAST_HAND and rng.random() < _ONLY_HAND
     ink = labels == 2 if only_hand else labels > 0
     if not only_hand and rng.random() < _ONLY_PART:  # as when words are chosen
-        ink &= _draw_blobs(ink.shape, rng, most=4, largest=ink.shape[0] // 3)
+        ink &= draw_blobs(ink.shape, rng, most=4, largest=ink.shape[0] // 3)
     if rng.random() < _OVERWRITTEN and ink.mean() < _MUCH_INK:
-        image, written = _overwrite(image, strokes, rng)
+        image, written = overwrite(image, strokes, rng)
         ink = ink | written
-    mask = _blur_borders(ink, rng)
+    mask = blur_borders(ink, rng)
     # What is not replaced stays, ink that the mask misses included: so it will be when the page is put together
-    truth = np.where(mask[..., None], turn(sample.printed if only_hand else sample.blank), image)
+    truth = np.where(mask[..., None], turn(printed if only_hand else blank), image)
     prefill, soft_mask, structure = prepare(image, mask, with_structure=HAS_NUMBA)
     pictures = {"image": image, "prefill": prefill, "truth": truth}
     maps = {"mask": mask.astype(np.uint8), "soft_mask": soft_mask}
@@ -124,43 +127,6 @@ def _show(sample: Sample, strokes: Array, rng: np.random.Generator) -> dict[str,
         maps |= {"structure": structure, "truth_structure": grey_structure(truth)}
     channels = {name: np.ascontiguousarray(np.moveaxis(picture, 2, 0)) for name, picture in pictures.items()}
     return channels | {name: one[None] for name, one in maps.items()}
-
-
-def _overwrite(image: Array, strokes: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """The image with some of the strokes, shifted and turned, in one colour over it; and where that changed it."""
-    turned = np.rot90(strokes, int(rng.integers(4)))
-    shifted = np.roll(turned, tuple(int(step) for step in rng.integers(0, strokes.shape[0], 2)), (0, 1))
-    shifted &= _draw_blobs(strokes.shape, rng, most=4, largest=strokes.shape[0] // 3)
-    cover = cv2.GaussianBlur(shifted.astype(np.float32), (0, 0), rng.uniform(0.4, 1.0)) * rng.uniform(0.7, 1)
-    dark = rng.uniform(0, 90) if rng.random() < 0.6 else rng.uniform(0, 160, 3)  # print and pencils, or pens
-    colour = np.broadcast_to(dark if image.mean() > 100 else 255 - np.asarray(dark), 3)
-    changed = image + cover[..., None] * (colour - image.astype(np.float32))
-    written = np.rint(changed).clip(0, 255).astype(np.uint8)
-    return written, cover > 0.02
-
-
-def _blur_borders(ink: Array, rng: np.random.Generator) -> Array:
-    """The mask of ink as it may be found: grown by up to 2 px, holes in it, and more than the ink here and there."""
-    mask = ink.astype(np.uint8)
-    for _ in range(int(rng.choice(3, p=(0.2, 0.5, 0.3)))):
-        shape = cv2.MORPH_CROSS if rng.integers(2) else cv2.MORPH_RECT
-        mask = cv2.dilate(mask, cv2.getStructuringElement(shape, (3, 3)))
-    found = mask > 0
-    if rng.random() < _HOLES:
-        found &= ~_draw_blobs(ink.shape, rng, most=8, largest=4)
-    if rng.random() < _EXTRAS:
-        found |= _draw_blobs(ink.shape, rng, most=8, largest=12)
-    return found
-
-
-def _draw_blobs(shape: tuple[int, ...], rng: np.random.Generator, most: int, largest: int) -> Array:
-    """(H, W) bool: up to ``most`` ellipses with half axes of up to ``largest`` px."""
-    blobs = np.zeros(shape[:2], np.uint8)
-    for _ in range(int(rng.integers(1, most + 1))):
-        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
-        axes = (int(rng.integers(1, largest + 1)), int(rng.integers(1, largest + 1)))
-        cv2.ellipse(blobs, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
-    return blobs > 0
 
 
 @torch.no_grad()
