@@ -60,6 +60,7 @@ class Eager:
     """The network as it is trained, run as it is."""
 
     makes_structure = False
+    side_by_side = False
 
     def __init__(self, generator: Any) -> None:
         self._generator = generator
@@ -72,7 +73,7 @@ class Eager:
 
 
 def make_engine(name: str, threads: int) -> Engine:
-    """``eager``, or engine and precision: torch-fp32, openvino-bf16 ..."""
+    """``eager``, or engine and precision: torch-fp32, openvino-bf16 ...; all threads on one tile."""
     torch.set_num_threads(threads)
     if name == "eager":
         return Eager(load_network())  # type: ignore[return-value]
@@ -80,7 +81,9 @@ def make_engine(name: str, threads: int) -> Engine:
     generator = load_network()
     engine, precision = name.split("-")
     settings = RemoverSettings(engine=engine, threads=threads)  # type: ignore[arg-type]
-    return create_engine(InferenceGenerator(generator), "cpu", precision, settings)  # type: ignore[arg-type]
+    made = create_engine(InferenceGenerator(generator), "cpu", precision, settings)  # type: ignore[arg-type]
+    torch.set_num_threads(threads)
+    return made
 
 
 def serve(name: str, threads: int, pipe: Connection) -> None:

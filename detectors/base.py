@@ -40,8 +40,8 @@ class DetectorSettings:
 
     PaddleOCR: ``model`` is a PaddleOCR detection model's name (one that is not shipped is downloaded by PaddleOCR),
     ``model_dir`` a local folder with that model ("" = shipped or downloaded), ``engine`` what runs it, ``device``
-    where ("auto" = CUDA when the engine has it), ``threads`` the CPU threads of one detector: fixed, so that a page
-    gives the same regions on every machine. ``thresh`` is DBNet's pixel threshold, ``box_thresh`` the mean score a
+    where ("auto" = CUDA when the engine has it), ``threads`` the CPU threads of one detector: on the pages tried it
+    finds the same regions whatever their number. ``thresh`` is DBNet's pixel threshold, ``box_thresh`` the mean score a
     region must reach, ``unclip_ratio`` how far the shrunken region is grown back (Liao et al. 2020, section 3.5).
     Annotated: ``regions`` is a side-car file or a folder of them ("" = beside the document).
     """

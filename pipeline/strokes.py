@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from pipeline.masks import polygon_mask, whole_pixels
 from pipeline.paper import paper_difference
 from pipeline.rules import rule_mask
+from pipeline.threads import map_in_threads
 from pipeline.types import Array
 
 CONTEXT = 1.2  # how much of the surroundings a strip shows, in text heights
@@ -45,10 +46,11 @@ class Strip:
     height: float
 
 
-def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
+def stroke_mask(image: Array, polygons: Iterable[ArrayLike], threads: int = 1) -> Array:
     """The text ink at the polygons, anti-aliased rim included; rules, frames and pictures it touches are left out.
 
-    ``image`` is the page, (H, W, 3) uint8 RGB; ``polygons`` are (N, 2) (x, y) in its pixels. Returns (H, W) bool.
+    ``image`` is the page, (H, W, 3) uint8 RGB; ``polygons`` are (N, 2) (x, y) in its pixels;
+    ``threads`` says how many are looked at side by side. Returns (H, W) bool.
     """
     height, width = image.shape[:2]
     ink = np.zeros(height * width, bool)
@@ -56,12 +58,16 @@ def stroke_mask(image: Array, polygons: Iterable[ArrayLike]) -> Array:
     outlines = [whole_pixels(polygon) for polygon in polygons]
     regions = polygon_mask(outlines, height, width).ravel()
     slope = _page_slope(outlines)
-    for outline in outlines:
+
+    def ink_places(outline: Array) -> Array:
         strip = _lay_level(outline, slope, (height, width))
         if strip is None:
-            continue
+            return np.empty(0, np.int32)
         text = _text_ink(pixels[strip.places], regions[strip.places], strip)
-        ink[strip.places[text & strip.valid]] = True
+        return strip.places[text & strip.valid]
+
+    for places in map_in_threads(ink_places, outlines, threads):
+        ink[places] = True
     return ink.reshape(height, width)
 
 
@@ -175,9 +181,10 @@ def _belonging(ink: Array, regions: Array, region: Array) -> Array:
     if not (ink & (region > 0)).any():
         return np.zeros(ink.shape, bool)
     count, label = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
-    total = np.bincount(label.ravel(), minlength=count)
-    anywhere = np.bincount(label.ravel(), weights=regions.ravel(), minlength=count)
-    here = np.bincount(label.ravel(), weights=region.ravel(), minlength=count)
+    pieces = label[ink]  # the rest, most of the strip, need not be counted
+    total = np.bincount(pieces, minlength=count)
+    anywhere = np.bincount(pieces[regions[ink]], minlength=count)
+    here = np.bincount(pieces[region[ink] > 0], minlength=count)
     belongs = (anywhere > 0.5 * total) & (here > 0.25 * total)
     belongs[0] = False
     return belongs[label]

@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.errors import SetupError
 from pipeline.paper import from_nearest
+from pipeline.threads import map_in_threads
 from pipeline.types import Array, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.fill import fill, has_greys
@@ -64,8 +65,9 @@ class AutoRemover:
 
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         """See ``Remover.remove``. Raises MemoryError when a single tile does not fit."""
-        fills = [fill(tile.image, tile.text_mask) for tile in tiles]
-        shares = [measure_unevenness(tile.image, tile.text_mask) for tile in tiles]
+        threads = self._settings.threads
+        fills = map_in_threads(lambda tile: fill(tile.image, tile.text_mask), tiles, threads)
+        shares = map_in_threads(lambda tile: measure_unevenness(tile.image, tile.text_mask), tiles, threads)
         chosen = [number for number, share in enumerate(shares) if share.any()]
         predicted = self._predict([tiles[number] for number in chosen], [fills[number] for number in chosen])
         results = fills.copy()

@@ -15,8 +15,8 @@ class RemoverSettings:
     """Everything a remover can be told; each reads what concerns it.
 
     ``weights`` is a file of weights (None = shipped, or none needed), ``device`` where a network runs
-    ("auto" = CUDA where there is one), ``threads`` the CPU threads of one remover: fixed, so that a tile gives the
-    same prediction on every machine. ``precision`` is what a network computes in ("auto" = bf16 where the hardware
+    ("auto" = CUDA where there is one), ``threads`` how many tiles it may work on at once: a tile's prediction does
+    not depend on it. ``precision`` is what a network computes in ("auto" = bf16 where the hardware
     does), ``batch_size`` how many tiles at once ("auto" = what fits), ``engine`` what runs a network on a CPU ("auto" =
     the fastest that is installed).
     """

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from pipeline.paper import from_nearest
+from pipeline.threads import map_in_threads
 from pipeline.types import Array, RestoredTile, Tile
 
 FLAT_SPREAD = 8.0  # grey levels: paper that varies less than this is flat
@@ -34,9 +35,14 @@ class FillRemover:
     needs_structure = False
     needs_soft_mask = False
 
+    def __init__(self, threads: int = 1) -> None:
+        """``threads`` says how many tiles are filled side by side."""
+        self._threads = threads
+
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         """See ``Remover.remove``. Pixels outside a tile's text mask are returned as they came."""
-        return tuple(RestoredTile(tile.box, fill(tile.image, tile.text_mask)) for tile in tiles)
+        images = map_in_threads(lambda tile: fill(tile.image, tile.text_mask), tiles, self._threads)
+        return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, images, strict=True))
 
 
 def fill(image: Array, mask: Array) -> Array:

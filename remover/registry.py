@@ -11,8 +11,7 @@ from remover.base import Remover, RemoverSettings
 def _fill(settings: RemoverSettings) -> Remover:
     from remover.fill import FillRemover
 
-    del settings  # nothing to set: no weights, no device
-    return FillRemover()
+    return FillRemover(settings.threads)  # nothing else to set: no weights, no device
 
 
 def _ctrnet(settings: RemoverSettings) -> Remover:

@@ -136,8 +136,12 @@ def decide_jobs(jobs: str | int) -> int:
     """How many pages at once: as asked, else as many as cores and memory allow."""
     if jobs != "auto":
         return int(jobs)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, int(psutil.virtual_memory().available // BYTES_PER_JOB)))
+    return max(1, min(count_cores(), int(psutil.virtual_memory().available // BYTES_PER_JOB)))
+
+
+def count_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_cluster(jobs: int, scheduler: str | None) -> Cluster:

@@ -106,6 +106,9 @@ class RunSettings(BaseModel):
     )
 
     jobs: Literal["auto"] | int = _option("auto", "Pages worked on at once; 1 runs without a cluster.", _RUN, "auto|N")
+    threads: Literal["auto"] | int = _option(
+        "auto", "CPU threads for each page; auto shares the cores out among --jobs.", _RUN, "auto|N"
+    )
     scheduler: str | None = _option(None, "Address of a Dask scheduler to use instead.", _RUN, "ADDRESS")
 
     @field_validator("dpi")
@@ -115,7 +118,7 @@ class RunSettings(BaseModel):
             raise ValueError("must be auto or a number from 10 to 2400")
         return value
 
-    @field_validator("jobs")
+    @field_validator("jobs", "threads")
     @classmethod
     def _jobs_in_range(cls, value: str | int) -> str | int:
         if isinstance(value, int) and not 1 <= value <= 1024:
@@ -176,7 +179,7 @@ SHIPPED_WEIGHTS = (
 )
 
 # What changes how a run goes but not what it writes. A password only opens the input; its pixels are the same.
-_SHAPES_NOTHING = {"password", "jobs", "scheduler", "on_existing", "weights", "stroke_weights"}
+_SHAPES_NOTHING = {"password", "jobs", "threads", "scheduler", "on_existing", "weights", "stroke_weights"}
 
 
 def versions() -> dict[str, str]:

@@ -65,6 +65,12 @@ class _Flight:
     alone: bool = False
 
 
+def may_run_side_by_side(documents: Sequence[PlannedDocument]) -> bool:
+    """Whether there may be more than one page, so that a cluster could pay."""
+    several = (DocumentKind.PDF, DocumentKind.TIFF)
+    return len(documents) > 1 or any(document.source.kind in several for document in documents)
+
+
 class Run:
     """One run over planned documents. Call it once; ``results`` then holds a result per document, by source.
 
@@ -99,11 +105,6 @@ class Run:
                 self._drain(cluster.wait(self._in_flight))
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
-
-    def may_run_side_by_side(self) -> bool:
-        """Whether there may be more than one page, so that a cluster could pay."""
-        several = (DocumentKind.PDF, DocumentKind.TIFF)
-        return len(self._documents) > 1 or any(d.source.kind in several for d in self._documents)
 
     def give_up(self, why: str, remedy: str) -> None:
         """Give every document without a result one that says why it has none."""

@@ -19,14 +19,14 @@ from pipeline.assemble import HALF_WRITTEN
 from pipeline.errors import OutputError, RestoreError, SetupError, UsageError, require_known
 from pipeline.results import DocumentResult, Failure
 from remover.registry import REMOVERS
-from workflows.cluster import decide_jobs, open_cluster
+from workflows.cluster import count_cores, decide_jobs, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
 from workflows.inputs import REPORT_NAME, STATE_FOLDER, Source, find_sources, plan_outputs, refuse_unsafe_output
 from workflows.manifest import Manifest
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
-from workflows.restore import Run
+from workflows.restore import Run, may_run_side_by_side
 from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
@@ -48,8 +48,9 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     observer = _choose_observer(json, quiet)
     with _output_folder(out) as state, Manifest(state / "manifest.sqlite") as manifest, _terminate_as_interrupt():
         _remove_half_written({(out / document.target).parent for document in documents})
-        run = Run(documents, settings, out, manifest)
-        ended, code = _attempt(run, settings, observer)
+        jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
+        run = Run(documents, share_cores(settings, jobs), out, manifest)
+        ended, code = _attempt(run, jobs, settings.scheduler, observer)
         results = _in_input_order(sources, run.results)
         seconds = time.monotonic() - started
         observer.close(results, seconds)
@@ -71,10 +72,17 @@ def _refuse_unknown(settings: RunSettings) -> None:
         raise UsageError(f"there are no regions at {settings.regions}", "check --regions")
 
 
-def _attempt(run: Run, settings: RunSettings, observer: Observer) -> tuple[Failure | None, ExitCode | None]:
+def share_cores(settings: RunSettings, jobs: int) -> RunSettings:
+    """What each page may use of this machine, where it is this machine that works."""
+    if settings.threads != "auto" or settings.scheduler is not None:
+        return settings
+    return settings.model_copy(update={"threads": max(1, count_cores() // jobs)})
+
+
+def _attempt(run: Run, jobs: int, scheduler: str | None, observer: Observer) -> tuple[Failure | None, ExitCode | None]:
     """Run, and say why it ended before its end and with which code, if it did."""
     try:
-        cluster = open_cluster(decide_jobs(settings.jobs) if run.may_run_side_by_side() else 1, settings.scheduler)
+        cluster = open_cluster(jobs, scheduler)
         try:
             run(cluster, observer)
         finally:

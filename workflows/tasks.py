@@ -36,9 +36,8 @@ from remover.registry import create_remover
 from workflows.config import RunSettings
 from workflows.stages import StageClock, travels
 
-# One thread per task: processes share the cores, and results do not depend on how many there are.
-THREADS_PER_TASK = 1
-cv2.setNumThreads(THREADS_PER_TASK)
+# Threads work on parts of a page side by side (``pipeline.threads``), each part on one of its own
+cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def count_inkless(regions: Sequence[TextRegion], ink: Array) -> int:
 
 def _find_ink(image: Array, regions: tuple[TextRegion, ...], settings: RunSettings) -> Array:
     name = DEFAULT_SEGMENTER if settings.mask == "strokes" else settings.mask
-    return _segmenter(name, settings.stroke_weights).segment(
+    return _segmenter(name, settings.stroke_weights, threads_of(settings)).segment(
         image, regions, InkSelection(settings.remove, settings.ink)
     )
 
@@ -195,14 +194,20 @@ def _detector(name: str, settings: DetectorSettings) -> Detector:
 
 
 @lru_cache(maxsize=1)
-def _segmenter(name: str, weights: Path | None) -> StrokeSegmenter:
+def _segmenter(name: str, weights: Path | None, threads: int) -> StrokeSegmenter:
     # the classical one has no network and needs no torch
-    return create_segmenter(name) if name == "classical" else create_segmenter(name, weights=weights)
+    more = {} if name == "classical" else {"weights": weights}
+    return create_segmenter(name, threads=threads, **more)
 
 
 @lru_cache(maxsize=1)
 def _remover(name: str, settings: RemoverSettings) -> Remover:
     return create_remover(name, settings)
+
+
+def threads_of(settings: RunSettings) -> int:
+    """The threads of one page; "auto" is one, where nobody has said how many cores there are for it."""
+    return 1 if settings.threads == "auto" else settings.threads
 
 
 def _detector_settings(settings: RunSettings) -> DetectorSettings:
@@ -213,7 +218,7 @@ def _detector_settings(settings: RunSettings) -> DetectorSettings:
         model_dir=str(local) if is_folder else "",
         engine=settings.detector_engine,
         # --device is the remover's: the core install detects on the CPU, whatever the remover runs on
-        threads=THREADS_PER_TASK,
+        threads=threads_of(settings),
         regions=str(settings.regions or ""),
     )
 
@@ -222,7 +227,7 @@ def _remover_settings(settings: RunSettings) -> RemoverSettings:
     return RemoverSettings(
         weights=settings.weights,
         device=settings.device,
-        threads=THREADS_PER_TASK,
+        threads=threads_of(settings),
         precision=settings.precision,
         batch_size=settings.batch_size,
         engine=settings.engine,

@@ -12,6 +12,7 @@ import torch
 
 from detectors.strokes.network import STRIDE, fold_norms
 from detectors.strokes.weights import SHIPPED, load_network
+from pipeline.threads import map_in_threads
 from pipeline.types import Array
 
 BLOCK = 1024  # px: pages are read in blocks of this side ...
@@ -21,11 +22,15 @@ HALO = 64  # ... with so much of their surroundings; blocks stand at fixed place
 class StrokeReader:
     """The stroke network on the CPU, one page at a time."""
 
-    def __init__(self, weights: Path = SHIPPED, *, bf16: bool | None = None) -> None:
-        """Load the weights. ``bf16`` None computes in bfloat16 where the CPU does. Raises SetupError."""
+    def __init__(self, weights: Path = SHIPPED, *, bf16: bool | None = None, threads: int = 1) -> None:
+        """Load the weights. ``bf16`` None computes in bfloat16 where the CPU does. Raises SetupError.
+
+        ``threads`` says how many blocks are read side by side.
+        """
         torch.set_num_threads(1)  # pages are worked on side by side, and a page is read alike wherever that is
         network: Any = fold_norms(load_network(weights))
         self._dtype = torch.bfloat16 if (_has_bf16() if bf16 is None else bf16) else torch.float32
+        self._threads = threads
         self._network = network.to(dtype=self._dtype, memory_format=torch.channels_last)
 
     def read(self, image: Array, wanted: Array | None = None) -> Array:
@@ -36,11 +41,15 @@ class StrokeReader:
         """
         height, width = image.shape[:2]
         result = np.zeros((height, width, 2), np.uint8)
-        for top in range(0, height, BLOCK):
-            for left in range(0, width, BLOCK):
-                inner = (slice(top, min(top + BLOCK, height)), slice(left, min(left + BLOCK, width)))
-                if wanted is None or wanted[inner].any():
-                    result[inner] = self._read_block(image, inner)
+        blocks = [
+            (slice(top, min(top + BLOCK, height)), slice(left, min(left + BLOCK, width)))
+            for top in range(0, height, BLOCK)
+            for left in range(0, width, BLOCK)
+        ]
+        chosen = [inner for inner in blocks if wanted is None or wanted[inner].any()]
+        levels = map_in_threads(lambda inner: self._read_block(image, inner), chosen, self._threads)
+        for inner, part in zip(chosen, levels, strict=True):
+            result[inner] = part
         return result
 
     def _read_block(self, image: Array, inner: tuple[slice, slice]) -> Array:

@@ -38,9 +38,13 @@ class LearnedSegmenter:
 
     name = "learned"
 
-    def __init__(self, weights: Path | None = None, reader: Reader | None = None) -> None:
-        """``weights`` None are those that are shipped; ``reader`` replaces the network. Raises SetupError."""
-        self._reader = reader or StrokeReader(weights or SHIPPED)
+    def __init__(self, weights: Path | None = None, threads: int = 1, reader: Reader | None = None) -> None:
+        """``weights`` None are those that are shipped; ``reader`` replaces the network. Raises SetupError.
+
+        ``threads`` says how many parts of a page are looked at side by side.
+        """
+        self._threads = threads
+        self._reader = reader or StrokeReader(weights or SHIPPED, threads=threads)
 
     def segment(self, image: Array, regions: tuple[TextRegion, ...], selection: InkSelection) -> Array:
         """See ``StrokeSegmenter.segment``."""
@@ -72,7 +76,7 @@ class CombinedSegmenter(LearnedSegmenter):
     name = "combined"
 
     def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
-        classical = stroke_mask(image, outlines)
+        classical = stroke_mask(image, outlines, self._threads)
         possible = _grow(levels.sum(axis=2, dtype=np.int32) > POSSIBLE, POSSIBLE_REACH)
         vetoed = np.zeros(classical.shape, bool)
         doubted = np.zeros(classical.shape, bool)

@@ -47,11 +47,12 @@ class Engine(Protocol):
     """Runs batches.
 
     ``makes_structure`` says whether it makes structure maps itself, ``takes_prefill`` whether its network is one for
-    documents.
+    documents, ``side_by_side`` whether several threads may run batches at once, each with a ``run`` of its own.
     """
 
     makes_structure: bool
     takes_prefill: bool
+    side_by_side: bool
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
         """The predictions, (B, 3, S, S) float32 in [0, 1], batch by batch.
@@ -65,6 +66,7 @@ class CpuEngine:
     """torch on the CPU: weights and images with channels last, which its convolutions want."""
 
     makes_structure = False
+    side_by_side = True
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -86,6 +88,7 @@ class GpuEngine:
     """torch on a CUDA device: compiled, channels last, copies beside computing, structure maps made there."""
 
     makes_structure = True
+    side_by_side = False
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
         self._device = torch.device("cuda")
@@ -126,6 +129,7 @@ class OpenVinoEngine:
     """OpenVINO on the CPU (extra ``openvino``): compiled for one batch shape, at the first batch."""
 
     makes_structure = False
+    side_by_side = False
 
     def __init__(self, network: InferenceGenerator, precision: Precision, threads: int) -> None:
         import openvino
@@ -230,7 +234,7 @@ def create_engine(network: InferenceGenerator, device: str, precision: Precision
     """
     if device == "cuda":
         return GpuEngine(network, precision)
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(1)  # threads work on tiles side by side: a tile is the same whatever their number
     if settings.engine != "openvino":
         return CpuEngine(network, precision)
     try:

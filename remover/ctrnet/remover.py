@@ -7,7 +7,7 @@ the image's structure; one for documents the strokes, and what ``remover.ctrnet.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import SetupError
+from pipeline.threads import map_in_threads
 from pipeline.types import Array, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.ctrnet.checkpoint import load_generator
@@ -51,6 +52,7 @@ class CtrnetRemover:
         self._for_documents = self._engine.takes_prefill
         self.needs_soft_mask = not self._for_documents
         self.needs_structure = not (self._for_documents or self._engine.makes_structure)
+        self._threads = settings.threads if self._engine.side_by_side else 1
         self.batch_size = _first_batch_size(device) if settings.batch_size == "auto" else settings.batch_size
 
     def remove(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None = None) -> tuple[RestoredTile, ...]:
@@ -62,8 +64,9 @@ class CtrnetRemover:
         done: list[RestoredTile] = []
         while len(done) < len(tiles):
             waiting = tiles[len(done) :]
+            fills = [None] * len(waiting) if prefills is None else list(prefills[len(done) :])
             try:
-                for images in self._predict(waiting, None if prefills is None else prefills[len(done) :]):
+                for images in self._predict(waiting, fills):
                     places = tiles[len(done) : len(done) + len(images)]
                     done += [RestoredTile(tile.box, image) for tile, image in zip(places, images, strict=True)]
             except MemoryError:
@@ -73,20 +76,24 @@ class CtrnetRemover:
                 log.warning("tiles do not fit into memory together: %d at once from now on", self.batch_size)
         return tuple(done)
 
-    def _predict(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None) -> Iterator[Array]:
+    def _predict(self, tiles: Sequence[Tile], prefills: Sequence[Array | None]) -> Iterable[Array]:
         """(n, S, S, 3) uint8 RGB for one batch of tiles after another."""
         size = self.batch_size
         starts = range(0, len(tiles), size)
-        groups = [tiles[start : start + size] for start in starts]
-        fills = [None if prefills is None else prefills[start : start + size] for start in starts]
-        batches = (_fill_up(self._batch(*pair), size) for pair in zip(groups, fills, strict=True))
-        for group, prediction in zip(groups, self._engine.run(batches), strict=True):
+        groups = [(tiles[start : start + size], prefills[start : start + size]) for start in starts]
+        if self._threads > 1:
+            return map_in_threads(lambda group: next(self._run([group], size)), groups, self._threads)
+        return self._run(groups, size)
+
+    def _run(self, groups: Sequence[tuple[Sequence[Tile], Sequence[Array | None]]], size: int) -> Iterator[Array]:
+        batches = (_fill_up(self._batch(*group), size) for group in groups)
+        for (group, _), prediction in zip(groups, self._engine.run(batches), strict=True):
             images = np.rint(np.moveaxis(prediction[: len(group)], 1, 3) * 255).clip(0, 255).astype(np.uint8)
             if self._for_documents:
                 _keep_black_and_white(group, images)
             yield images
 
-    def _batch(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None) -> Batch:
+    def _batch(self, tiles: Sequence[Tile], prefills: Sequence[Array | None]) -> Batch:
         image = _as_batch([tile.image for tile in tiles])
         if self._for_documents:
             return self._batch_of_documents(tiles, prefills, image)
@@ -99,12 +106,11 @@ class CtrnetRemover:
             np.stack(structure) if self.needs_structure else None,
         )
 
-    def _batch_of_documents(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None, image: Array) -> Batch:
+    def _batch_of_documents(self, tiles: Sequence[Tile], prefills: Sequence[Array | None], image: Array) -> Batch:
         with_structure = not self._engine.makes_structure
-        ready: list[Array | None] = [None] * len(tiles) if prefills is None else list(prefills)
         made = [
             prepare(tile.image, tile.text_mask, prefill, with_structure)
-            for tile, prefill in zip(tiles, ready, strict=True)
+            for tile, prefill in zip(tiles, prefills, strict=True)
         ]
         structure = np.stack([one.structure for one in made])[:, None].repeat(3, axis=1) if with_structure else None
         return Batch(
