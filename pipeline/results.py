@@ -43,10 +43,22 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One look at a cleaned page: who looked, and how many pieces of text were ``found`` before more was removed."""
+
+    name: str
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
 class PageResult:
     """The small record of one finished page; its pixels are in ``path``, a work file, when there are any.
 
     ``residual_count`` is how many text regions may still hold text, ``notes`` what was odd about the source.
+    ``residual`` are boxes (x0, y0, x1, y1) around them, in shares of the page's width and height; ``checks`` are the
+    looks at the cleaned page (none: it was not verified), and ``attempts`` how often text was removed again.
+    ``reasons`` says how many pixels went for which reason; ``previews`` names small pictures of the page, by what they
+    show (before, after, overlay).
     """
 
     ref: PageRef
@@ -56,6 +68,11 @@ class PageResult:
     failure: Failure | None = None
     kept_original: bool = False
     residual_count: int = 0
+    residual: tuple[tuple[float, float, float, float], ...] = ()
+    checks: tuple[Check, ...] = ()
+    attempts: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    previews: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     path: str | None = None
 

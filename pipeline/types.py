@@ -182,6 +182,7 @@ class PreparedPage:
 
     ``text_mask`` (H, W) bool is what will be replaced; no tiles means no text, and the page stays as it is.
     ``regions_without_ink`` counts regions in which no pixel was taken for ink: text may be left there.
+    ``allowed`` (H, W) bool is where text was to go; None is everywhere.
     ``seconds`` maps stage names to the time they took.
     """
 
@@ -191,6 +192,7 @@ class PreparedPage:
     tiles: tuple[Tile, ...]
     seconds: dict[str, float]
     regions_without_ink: int = 0
+    allowed: Array | None = None
 
     def __post_init__(self) -> None:
         if self.text_mask.shape != self.page.image.shape[:2] or self.text_mask.dtype != np.bool_:

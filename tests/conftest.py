@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workflows import tasks
+from workflows import tools
 from workflows.cli import app
 
 
@@ -36,11 +36,11 @@ class Outcome:
 @pytest.fixture(autouse=True)
 def _fresh_models() -> Iterator[None]:
     """Models are cached per process; fakes must not outlive their test."""
-    tasks._detector.cache_clear()
-    tasks._remover.cache_clear()
+    tools.make_detector.cache_clear()
+    tools.make_remover.cache_clear()
     yield
-    tasks._detector.cache_clear()
-    tasks._remover.cache_clear()
+    tools.make_detector.cache_clear()
+    tools.make_remover.cache_clear()
     logging.getLogger().handlers[:] = []
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("restore_docs").setLevel(logging.NOTSET)

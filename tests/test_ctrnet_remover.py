@@ -22,7 +22,7 @@ from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.remover import CtrnetRemover
 from remover.ctrnet.structure import grey_structure_maps, structure_maps
 from remover.fill import fill
-from workflows import tasks
+from workflows import tools
 from workflows.cli import app
 
 
@@ -339,7 +339,7 @@ def test_an_engine_that_makes_the_maps_gets_tiles_without_them_and_predicts_the_
     monkeypatch.setattr(
         "remover.ctrnet.remover.create_engine", lambda network, *_: MapsInside(network, precision="fp32")
     )
-    tasks._remover.cache_clear()
+    tools.make_remover.cache_clear()
     done = restore_docs(source, "--out", tmp_path / "gpu", *words)
     assert done.code == 0 and "structure" not in done.document("a.png")["pages"][0]["seconds"]
     paths = (source, tmp_path / "cpu" / "a.png", tmp_path / "gpu" / "a.png")

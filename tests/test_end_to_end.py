@@ -21,7 +21,7 @@ from detectors.models import model_directory
 from detectors.registry import create_detector
 from pipeline.masks import polygon_mask
 from pipeline.types import PageRef
-from workflows import tasks
+from workflows import tools
 
 Program = Callable[..., Outcome]
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -74,7 +74,7 @@ def test_a_local_model_folder_under_another_name_is_used(tmp_path: Path, restore
     words = (EXAMPLES / "letter.png", "--out", tmp_path / "out", "--jobs", "1", "--detector-model", folder)
     assert restore_docs(*words).code == 0
     (folder / "inference.yml").write_text("Global: {}")
-    tasks._detector.cache_clear()
+    tools.make_detector.cache_clear()
     broken = restore_docs(*words)
     assert broken.code == 4 and "inference.yml" in broken.stderr
 

@@ -17,7 +17,7 @@ from detectors.registry import DETECTORS
 from pipeline import assemble as assemble_module
 from pipeline.errors import OutputError
 from remover.registry import REMOVERS
-from workflows import tasks
+from workflows import tools
 
 Program = Callable[..., Outcome]
 ANNOTATED = ("--detector", "annotated", "--jobs", "1")
@@ -25,7 +25,11 @@ ANNOTATED = ("--detector", "annotated", "--jobs", "1")
 
 def digests(folder: Path) -> dict[str, str]:
     """Every file below a folder, state and report aside, by digest."""
-    files = [p for p in folder.rglob("*") if p.is_file() and ".restore-docs" not in p.parts and p.name != "report.json"]
+    files = [
+        p
+        for p in folder.rglob("*")
+        if p.is_file() and ".restore-docs" not in p.parts and p.suffix != ".html" and p.name != "report.json"
+    ]
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -45,7 +49,16 @@ def test_a_page_comes_out_without_its_text_and_otherwise_untouched(tmp_path: Pat
     assert (before[far] == after[far]).all()
     entry = done.document("a.png")
     assert entry["status"] == "RESTORED" and entry["pages"][0]["regions"] == 2
-    assert set(entry["pages"][0]["seconds"]) == {"rasterize", "detect", "strokes", "tile", "remove", "stitch", "write"}
+    assert set(entry["pages"][0]["seconds"]) == {
+        "rasterize",
+        "detect",
+        "strokes",
+        "tile",
+        "remove",
+        "stitch",
+        "write",
+        "preview",
+    }
     assert "1 document: 1 restored; 1 page: 1 restored" in done.stdout
 
 
@@ -98,7 +111,8 @@ def test_a_region_in_which_no_ink_was_found_asks_for_review(
     tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = draw_page(tmp_path / "a.png")
-    done = restore_docs(source, "--out", tmp_path / "out", *use_detector(monkeypatch, fakes.PhantomDetector))
+    fake = use_detector(monkeypatch, fakes.PhantomDetector)
+    done = restore_docs(source, "--out", tmp_path / "out", "--verify", "off", *fake)
     assert done.code == 6 and done.document("a.png")["status"] == "NEEDS_REVIEW"
 
 
@@ -158,7 +172,7 @@ def test_an_interruption_keeps_what_is_finished_and_a_rerun_completes(
     assert done.code == 130 and list(digests(out)) == ["a.png"]
     assert done.document("b.pdf")["status"] == "FAILED"
     assert not (out / ".restore-docs" / "work").exists(), "no work files are left"
-    tasks._detector.cache_clear()
+    tools.make_detector.cache_clear()
     again = restore_docs(first, second, "--out", out, *use_detector(monkeypatch, fakes.BlindDetector))
     assert again.code == 0 and again.document("a.png")["reused"] and sorted(digests(out)) == ["a.png", "b.pdf"]
 
@@ -245,7 +259,13 @@ def test_what_a_killed_run_left_half_written_is_cleared_by_the_next(tmp_path: Pa
     (out / ".restore-docs-0123.part").write_bytes(b"half of a page")
     (out / "thesis.part").write_bytes(b"somebody's")
     assert restore_docs(source, "--out", out, *ANNOTATED).code == 0
-    assert sorted(p.name for p in out.iterdir()) == [".restore-docs", "a.png", "report.json", "thesis.part"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        ".restore-docs",
+        "a.png",
+        "report.html",
+        "report.json",
+        "thesis.part",
+    ]
 
 
 def test_pages_that_are_gone_leave_no_stale_files_behind(tmp_path: Path, restore_docs: Program) -> None:

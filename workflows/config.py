@@ -98,6 +98,15 @@ class RunSettings(BaseModel):
         _OUTPUT,
         "skip|overwrite|fail",
     )
+    verify: Literal["auto", "on", "off"] = _option(
+        "auto",
+        "Look at each cleaned page again, and remove what is left; auto does unless regions are annotated.",
+        _TEXT,
+        "auto|on|off",
+    )
+    report: Literal["html", "json"] = _option(
+        "html", "Beside report.json, a page with pictures for a person to look through, or not.", _OUTPUT, "html|json"
+    )
     on_page_error: Literal["fail-document", "keep-original"] = _option(
         "fail-document",
         "A page that fails: write nothing for its document, or write that page WITH ITS TEXT.",
@@ -151,6 +160,11 @@ class RunSettings(BaseModel):
         if self.regions is not None and self.detector != "annotated":
             raise ValueError("--regions is read by --detector annotated only")
         return self
+
+    @property
+    def verifies(self) -> bool:
+        """Whether cleaned pages are looked at again. Annotated regions may leave text elsewhere on purpose."""
+        return self.verify == "on" or (self.verify == "auto" and self.detector != "annotated")
 
     def digest(self) -> str:
         """SHA-256 over all that can change an output's bytes: these settings, their files and our versions."""

@@ -12,7 +12,8 @@ from pipeline.documents import DocumentKind, describe_unsupported, identify
 from pipeline.errors import InputError, UsageError
 
 STATE_FOLDER = ".restore-docs"
-REPORT_NAME = "report.json"
+REPORT_NAME, REPORT_PAGE = "report.json", "report.html"
+PREVIEWS = "previews"  # in the state folder
 
 _FORCED = {
     "pdf": DocumentKind.PDF,

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import OutputError
-from pipeline.results import Failure, PageResult
+from pipeline.results import Check, Failure, PageResult
 from pipeline.types import PageRef
 
 _SCHEMA = """
@@ -76,9 +76,12 @@ class Manifest:
 
 def _page_from(entry: dict[str, object]) -> PageResult:
     ref, failure, notes = entry.pop("ref"), entry.pop("failure"), entry.pop("notes")
+    checks, residual = entry.pop("checks", ()), entry.pop("residual", ())
     return PageResult(
         ref=PageRef(**ref),  # type: ignore[arg-type]
         notes=tuple(notes),  # type: ignore[arg-type]
+        checks=tuple(Check(**check) for check in checks),  # type: ignore[attr-defined]
+        residual=tuple(tuple(box) for box in residual),  # type: ignore[attr-defined]
         failure=Failure(**failure) if failure else None,  # type: ignore[arg-type]
         **entry,  # type: ignore[arg-type]
     )

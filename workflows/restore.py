@@ -6,6 +6,7 @@ own window. The client sees small results only; pixels go from worker to worker 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 from collections import deque
@@ -22,7 +23,7 @@ from pipeline.types import PageRef
 from workflows import tasks
 from workflows.cluster import Cluster
 from workflows.config import RunSettings, selected_pages
-from workflows.inputs import PlannedDocument
+from workflows.inputs import PREVIEWS, STATE_FOLDER, PlannedDocument
 from workflows.manifest import Manifest, Record
 from workflows.progress import Observer
 from workflows.stages import failure_from
@@ -50,10 +51,12 @@ class _Job:
         """The input as given."""
         return self.document.source.given
 
-    def page_target(self, index: int) -> tasks.PageTarget:
-        """The work file of one page."""
+    def page_target(self, index: int, previews: Path | None = None) -> tasks.PageTarget:
+        """The work file of one page, and where its previews go: under a name that tells nothing of the source's."""
         kind = self.document.kind
-        return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind)
+        key = hashlib.sha256(str(self.document.target).encode()).hexdigest()[:16]
+        place = "" if previews is None else str(previews / f"{key}-{index + 1:06d}")
+        return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Run:
         self._settings_digest = settings.digest()
         self._out = out
         self._work = out / ".restore-docs" / "work"
+        self._previews = out / STATE_FOLDER / PREVIEWS if settings.report == "html" else None
         self._manifest = manifest
         self._in_flight: dict[Any, _Flight] = {}
         self._suspects: deque[_Flight] = deque()
@@ -164,7 +168,7 @@ class Run:
         name = f"{job.document.target}-{ref.page_number}"
         prepared = self._cluster.submit(name, tasks.prepare_page, ref, self._settings)
         removed = self._cluster.submit(name, tasks.remove_text, prepared, self._settings)
-        target = job.page_target(ref.page_index)
+        target = job.page_target(ref.page_index, self._previews)
         return self._cluster.submit(name, tasks.finish_page, prepared, removed, self._settings, target)
 
     def _inspected(self, job: _Job, future: Any) -> None:

@@ -22,10 +22,20 @@ from remover.registry import REMOVERS
 from workflows.cluster import count_cores, decide_jobs, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
-from workflows.inputs import REPORT_NAME, STATE_FOLDER, Source, find_sources, plan_outputs, refuse_unsafe_output
+from workflows.inputs import (
+    PREVIEWS,
+    REPORT_NAME,
+    REPORT_PAGE,
+    STATE_FOLDER,
+    Source,
+    find_sources,
+    plan_outputs,
+    refuse_unsafe_output,
+)
 from workflows.manifest import Manifest
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
+from workflows.report_page import write_report_page
 from workflows.restore import Run, may_run_side_by_side
 from workflows.stages import failure_from
 
@@ -54,7 +64,10 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
         results = _in_input_order(sources, run.results)
         seconds = time.monotonic() - started
         observer.close(results, seconds)
-        write_report(build_report(results, settings, seconds, ended), out / REPORT_NAME)
+        report = build_report(results, settings, seconds, ended)
+        write_report(report, out / REPORT_NAME)
+        if settings.report == "html":
+            write_report_page(report, state / PREVIEWS, out / REPORT_PAGE)
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:

@@ -9,32 +9,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from detectors.base import Detector, DetectorSettings
-from detectors.models import local_model_name
-from detectors.registry import create_detector
-from detectors.strokes.base import StrokeSegmenter
-from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.assemble import assemble, encode_page
 from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
 from pipeline.errors import OutputError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
+from pipeline.previews import PageViews, make_previews
 from pipeline.results import Failure, PageResult
-from pipeline.selection import InkSelection
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
-from pipeline.types import Array, PageRef, PreparedPage, RestoredTile, TextRegion
-from remover.base import Remover, RemoverSettings
-from remover.registry import create_remover
+from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from workflows.config import RunSettings
 from workflows.stages import StageClock, travels
+from workflows.tools import (
+    detector_settings,
+    find_ink,
+    make_detector,
+    make_remover,
+    remover_settings,
+    verification_tools,
+)
+from workflows.verification import Verdict, verify
 
 # Threads work on parts of a page side by side (``pipeline.threads``), each part on one of its own
 cv2.setNumThreads(1)
@@ -58,10 +59,14 @@ class RemovedText:
 
 @dataclass(frozen=True, slots=True)
 class PageTarget:
-    """The work file a finished page is written to, and what kind of file it is."""
+    """The work file a finished page is written to, and what kind of file it is.
+
+    ``previews`` is where small pictures of the page go, a folder and the beginning of their names; "" is nowhere.
+    """
 
     path: str
     kind: DocumentKind
+    previews: str = ""
 
 
 @travels
@@ -83,14 +88,14 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     with clock.stage("rasterize"):
         page = rasterize_page(ref, _raster_settings(settings))
     with clock.stage("detect"):
-        regions = _detector(settings.detector, _detector_settings(settings)).detect(page.image, ref)
+        regions = make_detector(settings.detector, detector_settings(settings)).detect(page.image, ref)
     with clock.stage("strokes"):
         inside = polygon_mask([region.polygon for region in regions], page.height, page.width)
-        ink = inside if settings.mask == "polygons" else _find_ink(page.image, regions, settings)
+        ink = inside if settings.mask == "polygons" else find_ink(page.image, regions, settings)
         # where only some of the ink goes, a region that keeps all of its own is no sign of anything missed
         inkless = count_inkless(regions, ink) if settings.remove == "all" else 0
     with clock.stage("tile"):
-        remover = _remover(settings.remover, _remover_settings(settings))
+        remover = make_remover(settings.remover, remover_settings(settings))
         boxes = plan_tiles(ink, remover.tile_side)
         maps = PageMaps(ink, inside, _soft_mask(regions, ink) if boxes and remover.needs_soft_mask else None)
     if boxes and remover.needs_structure:
@@ -106,7 +111,7 @@ def remove_text(prepared: PreparedPage, settings: RunSettings) -> RemovedText:
     """Ask the remover what is behind the text. A page without text costs nothing."""
     clock = StageClock(prepared.page.ref)
     with clock.stage("remove"):
-        tiles = _remover(settings.remover, _remover_settings(settings)).remove(prepared.tiles)
+        tiles = make_remover(settings.remover, remover_settings(settings)).remove(prepared.tiles)
     return RemovedText(tiles, clock.seconds)
 
 
@@ -118,17 +123,56 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     with clock.stage("stitch"):
         if prepared.tiles:
             page = replace(page, image=stitch(page.image, prepared.text_mask, removed.tiles, TILE_MARGIN))
+    verdict = Verdict(page.image, prepared.text_mask, (), 0, ())
+    if settings.verifies:
+        with clock.stage("verify"):
+            verdict = verify(page.image, prepared.text_mask, verification_tools(page.ref, settings), prepared.allowed)
+            page = replace(page, image=verdict.image)
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
+    goes: dict[str, Array] = {settings.remove: prepared.text_mask}
+    if verdict.attempts:
+        goes["second look"] = verdict.mask & ~prepared.text_mask
+    with clock.stage("preview"):
+        views = PageViews(page.image, prepared.page.image, goes, None, None)
+        previews = save_previews(views, Path(target.previews)) if target.previews else {}
     return PageResult(
         page.ref,
         region_count=len(prepared.regions),
-        changed_pixels=int(np.count_nonzero(prepared.text_mask)),
+        changed_pixels=int(np.count_nonzero(verdict.mask)),
         seconds=prepared.seconds | removed.seconds | clock.seconds,
-        residual_count=prepared.regions_without_ink,
+        # without a second look, a region in which no ink was found may hold text
+        residual_count=len(verdict.residual) if settings.verifies else prepared.regions_without_ink,
+        residual=tuple(_shares(polygon, page) for polygon in verdict.residual),
+        checks=verdict.checks,
+        attempts=verdict.attempts,
+        reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
+        previews=previews,
         notes=page.complaints,
         path=target.path,
     )
+
+
+def save_previews(views: PageViews, place: Path) -> dict[str, str]:
+    """Write small pictures of a page; their names by what they show. Raises OutputError."""
+    _make_folder(place.parent)
+    names = {}
+    for kind, content in make_previews(views).items():
+        path = place.with_name(f"{place.name}-{kind}.jpg")
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
+        names[kind] = path.name
+    return names
+
+
+def _shares(polygon: Array, page: Page) -> tuple[float, float, float, float]:
+    """A polygon's box in shares of the page's sides."""
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    sides = (page.width, page.height, page.width, page.height)
+    x0, y0, x1, y1 = (round(float(np.clip(v / s, 0, 1)), 4) for v, s in zip((*low, *high), sides, strict=True))
+    return x0, y0, x1, y1
 
 
 @travels
@@ -177,61 +221,8 @@ def count_inkless(regions: Sequence[TextRegion], ink: Array) -> int:
     return count
 
 
-def _find_ink(image: Array, regions: tuple[TextRegion, ...], settings: RunSettings) -> Array:
-    name = DEFAULT_SEGMENTER if settings.mask == "strokes" else settings.mask
-    return _segmenter(name, settings.stroke_weights, threads_of(settings)).segment(
-        image, regions, InkSelection(settings.remove, settings.ink)
-    )
-
-
 def _soft_mask(regions: Sequence[TextRegion], ink: Array) -> Array:
     return soft_mask([region.polygon for region in regions], *ink.shape)
-
-
-@lru_cache(maxsize=1)
-def _detector(name: str, settings: DetectorSettings) -> Detector:
-    return create_detector(name, settings)
-
-
-@lru_cache(maxsize=1)
-def _segmenter(name: str, weights: Path | None, threads: int) -> StrokeSegmenter:
-    # the classical one has no network and needs no torch
-    more = {} if name == "classical" else {"weights": weights}
-    return create_segmenter(name, threads=threads, **more)
-
-
-@lru_cache(maxsize=1)
-def _remover(name: str, settings: RemoverSettings) -> Remover:
-    return create_remover(name, settings)
-
-
-def threads_of(settings: RunSettings) -> int:
-    """The threads of one page; "auto" is one, where nobody has said how many cores there are for it."""
-    return 1 if settings.threads == "auto" else settings.threads
-
-
-def _detector_settings(settings: RunSettings) -> DetectorSettings:
-    local = Path(settings.detector_model)
-    is_folder = local.is_dir()
-    return DetectorSettings(
-        model=local_model_name(local) if is_folder else settings.detector_model,
-        model_dir=str(local) if is_folder else "",
-        engine=settings.detector_engine,
-        # --device is the remover's: the core install detects on the CPU, whatever the remover runs on
-        threads=threads_of(settings),
-        regions=str(settings.regions or ""),
-    )
-
-
-def _remover_settings(settings: RunSettings) -> RemoverSettings:
-    return RemoverSettings(
-        weights=settings.weights,
-        device=settings.device,
-        threads=threads_of(settings),
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-        engine=settings.engine,
-    )
 
 
 def _raster_settings(settings: RunSettings) -> RasterSettings:

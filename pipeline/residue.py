@@ -1,0 +1,124 @@
+"""What may be left of the text on a cleaned page: how to see it better, and what speaks for it being there.
+
+A detector calls check boxes, icons and print that shows through the paper text, too, and the first pass has left those
+alone for a reason. So what it finds counts only where it can be read, or where the pixels bear it out.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pipeline.masks import polygon_mask
+from pipeline.readings import Reading
+from pipeline.types import Array, Box
+
+BELIEVED = 64  # of 255: a pixel may be ink from this likelihood on ...
+BELIEVED_SHARE = 1 / 3  # ... and text has so much of it among what looks like ink: faint print 0.35, check boxes 0.1
+SURE_SHARE = 0.7  # of a lone stroke or box, if it is to be a character: print 0.8 to 1, boxes and bits of rules 0.4
+LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photographs and show-through up to 0.7 ...
+HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
+# What check boxes, frames, bits of rules and windows are read as
+BOX_LIKE = frozenset("口囗回日曰田目品国园四凸凹一二三丨亅」「□■▢○●◯〇0OoD1lI|/\\-—–_=~.,·:;'\"`^*+<>()[]{}")
+LEAST_INK = 0.01  # the share of a region's pixels that looks like ink, where it holds text
+LEAST_PIXELS = 8  # and so many of them
+LEAST_CONTRAST = 12  # grey levels by which ink stands out, at least ...
+FULL_SHARE = 0.4  # ... and this share of what stands out most
+LARGEST_SHARE = 0.3  # of a page: what is larger is no region of text
+GHOST = 4.0  # grey levels by which what was removed still differs from what is around it
+CLUSTER_LEVEL = 128  # a pixel that is likely ink
+CLUSTER_REACH = 6  # px between strokes of one cluster
+CLUSTER_SIDES = 5, 160  # px: no smaller and no larger than a glyph or a short word
+CLUSTER_FILL = 0.04  # the least share of its box that is ink
+_GAIN = 4.0
+_STRETCH_REACH = 12  # px around what was removed
+_PAPER_SIDE = 25  # px, at half size
+
+
+def stretch_removed(image: Array, removed: Array) -> Array:
+    """A copy of a cleaned page in which what was removed, and what is near it, has its contrast stretched.
+
+    ``image`` (H, W, 3) uint8 RGB, ``removed`` (H, W) bool. Grain is blurred first: a fill without any would show.
+    """
+    if not removed.any():
+        return image.copy()
+    side = 2 * _STRETCH_REACH + 1
+    near = cv2.blur(cv2.dilate(removed.astype(np.float32), np.ones((side, side), np.uint8)), (9, 9))[..., None]
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    paper = cv2.resize(cv2.medianBlur(half, _PAPER_SIDE), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
+    stretched = paper + _GAIN * (smooth.astype(np.float32) - paper)
+    return np.rint(image + near * (stretched - image)).clip(0, 255).astype(np.uint8)
+
+
+def has_ghost(image: Array, removed: Array, polygon: Array) -> bool:
+    """Whether what was removed in a polygon still stands out from its surroundings.
+
+    The strokes' median is compared with that of what lies 2 to 5 px beside them: paper and its shading, and print that
+    shows through, are in both. ``image`` (H, W, 3) uint8 RGB, ``removed`` (H, W) bool.
+    """
+    window = window_of(polygon, removed.shape, margin=8)
+    if window is None:
+        return False
+    strokes = removed[window.slices].astype(np.uint8)
+    core = cv2.erode(strokes, np.ones((3, 3), np.uint8)) > 0
+    near, far = (cv2.dilate(strokes, np.ones((side, side), np.uint8)) > 0 for side in (5, 11))
+    ring = far & ~near
+    if core.sum() < LEAST_PIXELS or ring.sum() < LEAST_PIXELS:
+        return False
+    part = image[window.slices].astype(np.float32)
+    return bool(np.abs(np.median(part[core], axis=0) - np.median(part[ring], axis=0)).max() >= GHOST)
+
+
+def is_text(reading: Reading, believed: float) -> bool:
+    """Whether a region that reads so is text; ``believed`` is its ``believed_share``."""
+    characters = [c for c in reading.text if not c.isspace()]
+    if all(c in BOX_LIKE for c in characters):
+        return bool(characters) and reading.score >= HALF_LEGIBLE and believed >= SURE_SHARE
+    return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else LEGIBLE)
+
+
+def believed_share(image: Array, levels: Array, polygon: Array) -> float:
+    """The share of a polygon's ink in which the stroke network believes; 0 where there is next to no ink.
+
+    ``image`` is (H, W, 3) uint8 RGB, ``levels`` (H, W) int how likely each pixel is ink, 0 to 255. Ink is here what
+    stands out from the polygon's median: rules, frames and pictures, too.
+    """
+    window = window_of(polygon, levels.shape)
+    if window is None or window.width * window.height > LARGEST_SHARE * levels.size:
+        return 0.0
+    inside = polygon_mask([polygon - (window.x0, window.y0)], window.height, window.width)
+    part = image[window.slices].astype(np.int16)
+    apart = np.abs(part - np.median(part[inside], axis=0)).max(axis=2) if inside.any() else np.zeros(inside.shape)
+    found = inside & (apart > max(LEAST_CONTRAST, FULL_SHARE * float(np.percentile(apart, 99))))
+    count = int(np.count_nonzero(found))
+    if count < max(LEAST_PIXELS, LEAST_INK * int(np.count_nonzero(inside))):
+        return 0.0
+    return int(np.count_nonzero(found & (levels[window.slices] >= BELIEVED))) / count
+
+
+def ink_clusters(levels: Array, elsewhere: Array) -> list[Box]:
+    """Boxes around what the stroke network takes for a glyph or a short word, surest first.
+
+    ``levels`` (H, W) int, 0 to 255; ``elsewhere`` (H, W) bool is where none are wanted.
+    """
+    likely = ((levels >= CLUSTER_LEVEL) & ~elsewhere).astype(np.uint8)
+    side = 2 * CLUSTER_REACH + 1
+    count, label, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(likely, np.ones((side, side), np.uint8)))
+    inked = np.bincount(label[likely > 0], minlength=count)
+    sure = np.bincount(label[likely > 0], weights=levels[likely > 0], minlength=count)
+    found = []
+    for number in range(1, count):
+        x, y, width, height = (int(value) for value in stats[number, :4])
+        wide, high = width - side + 1, height - side + 1
+        fits = all(CLUSTER_SIDES[0] <= length <= CLUSTER_SIDES[1] for length in (wide, high))
+        if fits and inked[number] >= max(LEAST_PIXELS, CLUSTER_FILL * wide * high):
+            found.append((sure[number] / inked[number], Box(x, y, x + width, y + height)))
+    return [box for _, box in sorted(found, key=lambda pair: (-pair[0], pair[1].y0, pair[1].x0))]
+
+
+def window_of(polygon: Array, shape: tuple[int, ...], margin: int = 0) -> Box | None:
+    """The pixels a polygon and a margin take up on a page of (H, W); None when it is off the page."""
+    low = np.maximum(np.floor(polygon.min(axis=0)).astype(int) - margin, 0)
+    high = np.minimum(np.ceil(polygon.max(axis=0)).astype(int) + 1 + margin, (shape[1], shape[0]))
+    return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])) if (low < high).all() else None

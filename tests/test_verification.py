@@ -1,0 +1,246 @@
+"""Looking at a cleaned page again: what counts as text left, and what is done about it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.mosaic import join_windows, lay_out
+from pipeline.readings import NOTHING_READ, Reading
+from pipeline.residue import believed_share, has_ghost, ink_clusters, is_text, stretch_removed
+from pipeline.types import Box, PageRef, TextRegion
+from workflows.config import RunSettings
+from workflows.tools import verification_tools
+from workflows.verification import Tools, verify
+
+SIDE = 200
+REGION = np.float32([[40, 40], [120, 40], [120, 70], [40, 70]])
+
+
+def reading(text, score):
+    count = len(text)
+    return Reading(text, score, np.zeros((count, 2), np.float32), np.full(count, score, np.float32))
+
+
+def paper(level=230):
+    rng = np.random.default_rng(0)
+    return np.clip(rng.normal(level, 2, (SIDE, SIDE, 1)).round(), 0, 255).astype(np.uint8).repeat(3, 2)
+
+
+def with_bars(image, level=30):
+    result = image.copy()
+    for x in range(46, 114, 8):
+        result[46:64, x : x + 3] = level
+    return result
+
+
+def bars():
+    return (with_bars(np.full((SIDE, SIDE, 3), 255, np.uint8)) < 255).any(axis=2)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 180), st.integers(0, 180), st.integers(5, 90), st.integers(5, 90)), min_size=1),
+    st.integers(1, 3),
+)
+def test_a_place_on_a_mosaic_is_found_on_the_page(corners, scale):
+    image = paper()
+    polygons = [np.float32([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]) for x, y, w, h in corners]
+    windows = join_windows(polygons, 4, image.shape)
+    sheet = lay_out(image, windows, [float(scale)] * len(windows))
+    for window, (left, top) in zip(sheet.windows, sheet.corners, strict=True):
+        half = np.float32([window.width * scale / 2, window.height * scale / 2])
+        middle = np.stack([half] * 3) + np.float32([left, top])
+        found = sheet.locate(middle)
+        assert found is not None
+        np.testing.assert_allclose(found[0], (window.x0 + window.width / 2, window.y0 + window.height / 2), atol=0.01)
+    assert sheet.locate(np.float32([[2, 2]] * 3)) is None  # the gap belongs to no part
+
+
+@given(st.lists(st.tuples(st.integers(-30, 220), st.integers(-30, 220)), min_size=1, max_size=12))
+def test_windows_cover_the_polygons_and_keep_apart(middles):
+    polygons = [np.float32([[x - 5, y - 5], [x + 5, y - 5], [x + 5, y + 5], [x - 5, y + 5]]) for x, y in middles]
+    windows = join_windows(polygons, 3, (SIDE, SIDE))
+    covered = np.zeros((SIDE, SIDE), int)
+    for window in windows:
+        covered[window.slices] += 1
+    assert covered.max(initial=0) <= 1
+    assert all(covered[y, x] for x, y in middles if 0 <= x < SIDE and 0 <= y < SIDE)
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "believed", "expected"),
+    [
+        ("Name", 0.95, 0.0, True),
+        ("A", 0.99, 0.0, True),
+        ("eip", 0.77, 0.5, True),  # traces, where the stroke network sees ink
+        ("EFR", 0.7, 0.1, False),  # a photograph
+        ("□", 0.97, 0.3, False),  # an empty check box
+        ("—1", 0.9, 0.1, False),  # bits of rules
+        ("1", 0.9, 0.9, True),  # a lone digit
+        ("", 0.0, 1.0, False),
+    ],
+)
+def test_text_is_what_can_be_read_or_is_borne_out(text, score, believed, expected):
+    assert is_text(reading(text, score), believed) is expected
+
+
+def test_ink_is_believed_as_far_as_the_network_sees_it():
+    image, levels = with_bars(paper()), np.where(bars(), 200, 0)
+    assert believed_share(image, levels, REGION) > 0.9
+    assert believed_share(image, np.zeros_like(levels), REGION) == 0
+    assert believed_share(paper(), levels, REGION) == 0
+    assert believed_share(image, levels, REGION + 1000) == 0
+
+
+def test_a_ghost_is_seen_and_clean_paper_is_none():
+    removed = cv2.dilate(bars().astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    ghost = paper()
+    ghost[removed] -= 8
+    assert has_ghost(ghost, removed, REGION)
+    assert not has_ghost(paper(), removed, REGION)
+    assert not has_ghost(ghost, np.zeros_like(removed), REGION)
+
+
+def test_a_stretched_copy_shows_ghosts_and_leaves_the_rest():
+    removed = bars()
+    ghost = paper()
+    ghost[removed] -= 8
+    stretched = stretch_removed(ghost, removed)
+    inside, beside = (
+        stretched[mask].astype(float).mean() for mask in (removed, np.roll(removed, 4, axis=1) & ~removed)
+    )
+    assert beside - inside > 12
+    assert (stretched[120:] == ghost[120:]).all()
+    assert (stretch_removed(ghost, np.zeros_like(removed)) == ghost).all()
+
+
+def test_clusters_have_the_size_of_text():
+    levels = np.zeros((SIDE, SIDE), int)
+    levels[20:32, 20:28] = 220  # a letter
+    levels[100, 10:190] = 255  # a rule: too long
+    levels[150:153, 150:152] = 255  # a speck
+    (found,) = ink_clusters(levels, np.zeros(levels.shape, bool))
+    assert found.x0 <= 20 and found.x1 >= 28 and found.y0 <= 20 and found.y1 >= 32
+    assert not ink_clusters(levels, np.ones(levels.shape, bool))
+
+
+class Stand:
+    """Tools that see dark pixels as text, and removers that need so many ``tries`` until something goes."""
+
+    def __init__(self, tries, by_ink=False, whole_regions=False):
+        self.tries, self.calls = tries, []
+        self.tools = Tools(
+            self.detect,
+            self.read_ink,
+            self.find_ink,
+            self.read_text,
+            self.remove,
+            self.fill,
+            None,
+            by_ink,
+            whole_regions,
+        )
+
+    def detect(self, image):
+        dark = cv2.dilate((image.min(axis=2) < 100).astype(np.uint8), np.ones((13, 13), np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(dark)
+        boxes = [(x, y, x + w, y + h) for x, y, w, h in stats[1:count, :4]]
+        return [TextRegion(np.float32([[a, b], [c, b], [c, d], [a, d]])) for a, b, c, d in boxes]
+
+    def read_ink(self, image, wanted):
+        return np.where(image.min(axis=2) < 100, 255, 0)
+
+    def find_ink(self, image, regions):
+        return image.min(axis=2) < 100
+
+    def read_text(self, image, regions):
+        return [reading("Text", 0.9) if (image < 100).any() else NOTHING_READ for _ in regions]
+
+    def remove(self, image, mask, name="remove"):
+        self.calls.append((name, mask))
+        done = len(self.calls) >= self.tries
+        return np.where(mask[..., None], np.uint8(230), image) if done else image
+
+    def fill(self, image, mask):
+        return self.remove(image, mask, "fill")
+
+
+def test_a_clean_page_is_left_alone():
+    stand = Stand(1)
+    verdict = verify(paper(), bars(), stand.tools)
+    assert verdict.attempts == 0 and not verdict.residual and not stand.calls
+    assert (verdict.image == paper()).all() and (verdict.mask == bars()).all()
+    assert sum(check.found for check in verdict.checks) == 0 and verdict.checks
+
+
+@pytest.mark.parametrize(
+    ("tries", "names", "left"), [(1, ["remove"], 0), (2, ["remove", "fill"], 0), (9, ["remove", "fill"], 1)]
+)
+def test_what_is_left_is_removed_again_then_filled_then_reported(tries, names, left):
+    stand = Stand(tries)
+    page, nothing = with_bars(paper()), np.zeros((SIDE, SIDE), bool)
+    verdict = verify(page, nothing, stand.tools)
+    assert [name for name, _ in stand.calls] == names and verdict.attempts == len(names)
+    assert len(verdict.residual) == left
+    assert verdict.checks[0].found == 1
+    assert all(mask[bars()].all() for _, mask in stand.calls)
+    far = np.ones(nothing.shape, bool)
+    far[30:80, 30:130] = False
+    assert (verdict.image[far] == page[far]).all() and not verdict.mask[far].any()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_only_ink_is_filled_unless_whole_regions_may_go(whole):
+    stand = Stand(2, whole_regions=whole)
+    verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), stand.tools)
+    (_, mask) = stand.calls[-1]
+    assert mask[48:62, 46:112].all() and mask[39, 50:110].any() == whole
+
+
+def test_text_that_may_stay_stays():
+    stand = Stand(1)
+    allowed = np.zeros((SIDE, SIDE), bool)
+    allowed[100:] = True
+    verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), stand.tools, allowed)
+    assert not stand.calls and not verdict.residual
+
+
+def test_handwriting_that_is_left_is_found_by_its_ink():
+    stand = Stand(1, by_ink=True)
+    verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), stand.tools)
+    assert [name for name, _ in stand.calls] == ["remove"] and not verdict.residual
+    assert not (verdict.image < 100).any()
+
+
+def test_text_that_a_first_look_missed_goes():
+    """With the real detector, stroke network, reader and remover: all that is on the page was missed."""
+    page = np.full((420, 640, 3), (238, 236, 228), np.uint8)
+    page[300:360, 330:600] = 45  # light on dark
+    places = {"faint": (30, 60), "tiny": (40, 130), "light": (350, 340), "single": (560, 90), "upright": (30, 250)}
+    font = cv2.FONT_HERSHEY_DUPLEX
+    blank = page.copy()
+    cv2.putText(page, "faint secret", places["faint"], font, 1.0, (214, 212, 204), 2, cv2.LINE_AA)
+    cv2.putText(page, "tiny words 4711", places["tiny"], font, 0.35, (40, 40, 40), 1, cv2.LINE_AA)
+    cv2.putText(page, "on dark", places["light"], font, 1.0, (240, 240, 240), 2, cv2.LINE_AA)
+    cv2.putText(page, "K", places["single"], font, 1.0, (30, 30, 60), 2, cv2.LINE_AA)
+    lying = np.zeros((50, 200), np.uint8)
+    cv2.putText(lying, "upright", (5, 36), font, 1.0, 255, 2, cv2.LINE_AA)
+    standing = np.rot90(lying)
+    page[190:390, 60:110][standing > 60] = 40
+    noise = np.random.default_rng(1).normal(0, 1.5, page.shape)
+    noisy, truth = (np.clip(image + noise, 0, 255).round().astype(np.uint8) for image in (page, blank))
+    verdict = verify(noisy, np.zeros(page.shape[:2], bool), verification_tools(PageRef("x.png", 0), RunSettings()))
+    ink = np.abs(page.astype(int) - blank).max(axis=2) > 8
+    assert not verdict.residual and verdict.attempts >= 1
+    assert verdict.mask[ink].mean() > 0.95
+    left = np.abs(verdict.image.astype(int) - truth).max(axis=2) > 14
+    assert left[ink].mean() < 0.03
+    assert verdict.mask[~cv2.dilate(ink.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)].mean() < 0.001
+
+
+def test_a_box_that_is_left_alone_is_not_enlarged_beyond_the_page():
+    assert join_windows([np.float32([[-50, -50], [-20, -50], [-20, -20]])], 4, (SIDE, SIDE)) == []
+    assert join_windows([REGION], 500, (SIDE, SIDE)) == [Box(0, 0, SIDE, SIDE)]

@@ -1,0 +1,154 @@
+"""The tools of a worker process, each made once: detector, stroke segmenter, stroke network, remover.
+
+They are made from the run's settings, and put together here for what needs several of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from detectors.base import Detector, DetectorSettings
+from detectors.models import local_model_name
+from detectors.registry import create_detector
+from detectors.strokes.base import StrokeSegmenter
+from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
+from pipeline.masks import soft_mask
+from pipeline.selection import InkSelection
+from pipeline.stitching import stitch
+from pipeline.structure import structure_at
+from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
+from pipeline.types import Array, PageRef, TextRegion
+from remover.base import Remover, RemoverSettings
+from remover.registry import create_remover
+from workflows.config import RunSettings
+from workflows.verification import Tools
+
+
+def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings) -> Array:
+    """Which pixels are ink that goes, (H, W) bool."""
+    name = DEFAULT_SEGMENTER if settings.mask in ("strokes", "polygons") else settings.mask
+    segmenter = make_segmenter(name, settings.stroke_weights, threads_of(settings))
+    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, settings.ink))
+
+
+def remove_under(image: Array, mask: Array, remover: Remover) -> Array:
+    """The image (H, W, 3) uint8 RGB without what is under the mask (H, W) bool, by a remover."""
+    boxes = plan_tiles(mask, remover.tile_side)
+    if not boxes:
+        return image
+    soft = None
+    if remover.needs_soft_mask:
+        outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        soft = soft_mask([outline[:, 0].astype(np.float32) for outline in outlines if len(outline) > 2], *mask.shape)
+    structure = structure_at(image, boxes) if remover.needs_structure else None
+    tiles = cut_tiles(image, PageMaps(mask, mask, soft, structure), boxes)
+    return stitch(image, mask, remover.remove(tiles), TILE_MARGIN)
+
+
+def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
+    """What a page is verified with. Whatever finds its text at first, PaddleOCR looks for what is left."""
+    selection = InkSelection(settings.remove, settings.ink)
+    remover = make_remover(settings.remover, remover_settings(settings))
+    plain = create_remover("fill", remover_settings(settings))
+    by_eye = "paddleocr" if settings.detector == "annotated" else settings.detector
+    detector = make_detector(by_eye, detector_settings(settings))
+    threads = threads_of(settings)
+    segmenter = make_segmenter(DEFAULT_SEGMENTER, settings.stroke_weights, threads)
+
+    def read_ink(image: Array, wanted: Array | None) -> Array:
+        return levels_of(make_reader(settings.stroke_weights, threads).read(image, wanted), selection)
+
+    return Tools(
+        detect=lambda image: detector.detect(image, ref),
+        read_ink=read_ink,
+        find_ink=lambda image, regions: segmenter.segment(image, tuple(regions), selection),
+        read_text=lambda image, regions: make_text_reader(threads).read(image, regions),
+        remove=lambda image, mask: remove_under(image, mask, remover),
+        fill=lambda image, mask: remove_under(image, mask, plain),
+        by_ink=settings.remove != "all",
+    )
+
+
+def levels_of(levels: Array, selection: InkSelection) -> Array:
+    """How likely each pixel is ink that goes, (H, W) int from 0 to 255; ``levels`` is what ``StrokeReader`` reads."""
+    from detectors.strokes.segmenters import handwriting
+
+    every = levels.sum(axis=2, dtype=np.int32)
+    if selection.remove == "all":
+        return every
+    written = handwriting(levels)
+    return np.where(written if selection.remove == "handwriting" else ~written, every, 0)
+
+
+@lru_cache(maxsize=2)
+def make_detector(name: str, settings: DetectorSettings) -> Detector:
+    """The detector of this process, made once."""
+    return create_detector(name, settings)
+
+
+@lru_cache(maxsize=2)
+def make_segmenter(name: str, weights: Path | None, threads: int) -> StrokeSegmenter:
+    """The stroke segmenter of this process, made once."""
+    # the classical one has no network and needs no torch
+    more = {} if name == "classical" else {"weights": weights}
+    return create_segmenter(name, threads=threads, **more)
+
+
+@lru_cache(maxsize=1)
+def make_reader(weights: Path | None, threads: int) -> Any:
+    """The stroke network of this process, for verification: a ``StrokeReader``."""
+    from detectors.strokes.learned import StrokeReader
+    from detectors.strokes.weights import SHIPPED
+
+    return StrokeReader(weights or SHIPPED, threads=threads)
+
+
+@lru_cache(maxsize=1)
+def make_text_reader(threads: int) -> Any:
+    """The recognizer of this process: a ``TextReader``."""
+    from detectors.reading import TextReader
+
+    return TextReader(threads)
+
+
+@lru_cache(maxsize=1)
+def make_remover(name: str, settings: RemoverSettings) -> Remover:
+    """The remover of this process, made once."""
+    return create_remover(name, settings)
+
+
+def threads_of(settings: RunSettings) -> int:
+    """The threads of one page; "auto" is one, where nobody has said how many cores there are for it."""
+    return 1 if settings.threads == "auto" else settings.threads
+
+
+def detector_settings(settings: RunSettings) -> DetectorSettings:
+    """What a run's settings mean to a detector."""
+    local = Path(settings.detector_model)
+    is_folder = local.is_dir()
+    return DetectorSettings(
+        model=local_model_name(local) if is_folder else settings.detector_model,
+        model_dir=str(local) if is_folder else "",
+        engine=settings.detector_engine,
+        # --device is the remover's: the core install detects on the CPU, whatever the remover runs on
+        threads=threads_of(settings),
+        regions=str(settings.regions or ""),
+    )
+
+
+def remover_settings(settings: RunSettings) -> RemoverSettings:
+    """What a run's settings mean to a remover."""
+    return RemoverSettings(
+        weights=settings.weights,
+        device=settings.device,
+        threads=threads_of(settings),
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        engine=settings.engine,
+    )
