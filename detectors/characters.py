@@ -21,6 +21,8 @@ from pipeline.types import Array
 _SMOOTH = 3
 # Of gaps with as good as the least ink (in grey levels), the middle of the one nearest halfway is the border
 _AS_GOOD = 4
+# No line is lower, in pixels
+_LEAST_LINE = 6
 
 
 class Steps(NamedTuple):
@@ -103,3 +105,25 @@ def _ink(line: Array) -> Array:
     level = float(np.median(grey))
     far = np.abs(grey.astype(np.float32) - level).mean(axis=0)
     return cv2.blur(far[None], (_SMOOTH, 1))[0]
+
+
+def rows_between_lines(crop: Array) -> list[float]:
+    """Return where a crop of several lines may be cut in two, as shares of its height, the likeliest first.
+
+    ``crop`` is (H, W, 3) uint8 RGB, text upright. At most two places, none near the edges; of a crop that holds one
+    line they mean nothing.
+    """
+    height = crop.shape[0]
+    if height < 2 * _LEAST_LINE:
+        return []
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    far = np.abs(grey.astype(np.float32) - float(np.median(grey)))
+    columns = far.mean(axis=0)
+    text = far[:, columns <= 0.6 * far.max()]  # without the rules that run down
+    rows = cv2.blur(text.mean(axis=1)[:, None], (1, 3))[:, 0] if text.size else columns[:0]
+    low, high = max(_LEAST_LINE, round(0.2 * height)), min(height - _LEAST_LINE, round(0.8 * height))
+    found: list[int] = []
+    for row in sorted(range(low, min(high, len(rows))), key=lambda row: (float(rows[row]), abs(2 * row - height))):
+        if all(abs(row - other) > 0.15 * height for other in found):
+            found.append(row)
+    return [(row + 0.5) / height for row in found[:2]]

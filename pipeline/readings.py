@@ -98,6 +98,14 @@ def cut_run(corners: Array, low: float, high: float) -> Array:
     return cv2.perspectiveTransform(wanted, cv2.getPerspectiveTransform(square, corners.astype(np.float32)))[0]
 
 
+def cut_across(corners: Array, share: float) -> tuple[Array, Array]:
+    """Return a region's upper and lower part, (4, 2) float32 each, cut along its run at a share of its height."""
+    before, after = corners[[0, 1]], corners[[3, 2]]
+    cut = before + share * (after - before)
+    upper, lower = (corners[0], corners[1], cut[1], cut[0]), (cut[0], cut[1], corners[2], corners[3])
+    return np.array(upper, np.float32), np.array(lower, np.float32)
+
+
 def _turns_left(points: Array) -> bool:
     """Whether the corners go round against the clock, as seen on the page."""
     following = np.roll(points, -1, axis=0)

@@ -17,6 +17,7 @@ BELIEVED = 64  # of 255: a pixel may be ink from this likelihood on ...
 BELIEVED_SHARE = 1 / 3  # ... and text has so much of it among what looks like ink: faint print 0.35, check boxes 0.1
 SURE_SHARE = 0.7  # of a lone stroke or box, if it is to be a character: print 0.8 to 1, boxes and bits of rules 0.4
 LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photographs and show-through up to 0.7 ...
+TALL, SURELY_LEGIBLE = 120, 0.9  # px, and a score: in photographs, large patches are read as single characters
 HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
 # What check boxes, frames, bits of rules and windows are read as
 BOX_LIKE = frozenset("口囗回日曰田目品国园四凸凹一二三丨亅」「□■▢○●◯〇0OoD1lI|/\\-—–_=~.,·:;'\"`^*+<>()[]{}")
@@ -70,9 +71,11 @@ def has_ghost(image: Array, removed: Array, polygon: Array) -> bool:
     return bool(np.abs(np.median(part[core], axis=0) - np.median(part[ring], axis=0)).max() >= GHOST)
 
 
-def is_text(reading: Reading, believed: float) -> bool:
-    """Whether a region that reads so is text; ``believed`` is its ``believed_share``."""
+def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
+    """Whether a region that reads so is text; ``believed`` is its ``believed_share``, ``height`` its shorter side."""
     characters = [c for c in reading.text if not c.isspace()]
+    if height > TALL and (len(characters) < 2 or reading.score < SURELY_LEGIBLE):
+        return False
     if all(c in BOX_LIKE for c in characters):
         return bool(characters) and reading.score >= HALF_LEGIBLE and believed >= SURE_SHARE
     return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else LEGIBLE)

@@ -51,6 +51,16 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundRegions:
+    """Where text was found on a page of ``width`` x ``height`` pixels: outlines in those, and the detector's scores."""
+
+    width: int
+    height: int
+    outlines: tuple[tuple[tuple[float, float], ...], ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PageResult:
     """The small record of one finished page; its pixels are in ``path``, a work file, when there are any.
 
@@ -58,7 +68,7 @@ class PageResult:
     ``residual`` are boxes (x0, y0, x1, y1) around them, in shares of the page's width and height; ``checks`` are the
     looks at the cleaned page (none: it was not verified), and ``attempts`` how often text was removed again.
     ``reasons`` says how many pixels went for which reason; ``previews`` names small pictures of the page, by what they
-    show (before, after, overlay).
+    show (before, after, overlay). ``found`` are the text regions, where a run is asked for them.
     """
 
     ref: PageRef
@@ -73,6 +83,7 @@ class PageResult:
     attempts: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     previews: dict[str, str] = field(default_factory=dict)
+    found: FoundRegions | None = None
     notes: tuple[str, ...] = ()
     path: str | None = None
 

@@ -7,7 +7,8 @@ Arrays received are read-only by agreement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -182,7 +183,8 @@ class PreparedPage:
 
     ``text_mask`` (H, W) bool is what will be replaced; no tiles means no text, and the page stays as it is.
     ``regions_without_ink`` counts regions in which no pixel was taken for ink: text may be left there.
-    ``allowed`` (H, W) bool is where text was to go; None is everywhere.
+    ``allowed`` (H, W) bool is where text was to go; None is everywhere. ``goes`` is ``text_mask`` by reason, ``stays``
+    (H, W) bool what was found and stays, ``notes`` what the report should say.
     ``seconds`` maps stage names to the time they took.
     """
 
@@ -193,6 +195,9 @@ class PreparedPage:
     seconds: dict[str, float]
     regions_without_ink: int = 0
     allowed: Array | None = None
+    goes: Mapping[str, Array] = field(default_factory=dict)
+    stays: Array | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.text_mask.shape != self.page.image.shape[:2] or self.text_mask.dtype != np.bool_:

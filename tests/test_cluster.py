@@ -133,7 +133,7 @@ def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:
 
     cluster = Watching()
     with Manifest(out / ".restore-docs" / "manifest.sqlite") as manifest:
-        run = Run(documents, RunSettings(detector="annotated"), out, manifest)
+        run = Run(documents, RunSettings(detector="annotated"), out, out / ".restore-docs", manifest)
         run(cluster, LogLines())
     assert run.results[str(source)].status.value == "RESTORED"
     assert 2 <= cluster.most <= WINDOW_PER_SLOT * cluster.slots

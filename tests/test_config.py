@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from workflows.config import RunSettings, load_settings, parse_page_selection, selected_pages
+from workflows.config import RunSettings, parse_page_selection, selected_pages
+from workflows.settings_file import load_settings
 
 
 def test_defaults_are_valid_and_frozen() -> None:

@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from workflows.command_exits import exits
-from workflows.config import RunSettings, load_settings
+from workflows.config import RunSettings
+from workflows.settings_file import load_settings
 from workflows.train_cli import train_app
 
 log = logging.getLogger("restore_docs")
@@ -88,8 +89,12 @@ def _settings_parameters() -> list[inspect.Parameter]:
     for name, field in RunSettings.model_fields.items():
         extra: Any = field.json_schema_extra
         flag = "--" + name.replace("_", "-")
-        kind: Any = bool | None if field.annotation is bool else str | None
-        shown = field.default if field.default not in (None, "", False) else None
+        kind: Any = str | None
+        if field.annotation is bool:
+            kind = bool | None
+        elif field.annotation == tuple[str, ...]:
+            kind = list[str] | None
+        shown = field.default if field.default not in (None, "", False, ()) else None
         text = f"{field.description} [dim]\\[{shown}][/dim]" if shown is not None else field.description
         option = typer.Option(
             flag,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-
-from pipeline.errors import UsageError, nearest_name
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
 def _option(default: Any, text: str, panel: str, metavar: str = "", **limits: Any) -> Any:
@@ -19,7 +16,7 @@ def _option(default: Any, text: str, panel: str, metavar: str = "", **limits: An
     return Field(default, description=text, json_schema_extra={"panel": panel, "metavar": metavar}, **limits)
 
 
-_PAGES, _TEXT, _OUTPUT, _RUN = "Pages", "Text and background", "Output", "Running"
+_PAGES, _TEXT, _CHOICE, _OUTPUT, _RUN = "Pages", "Text and background", "What goes", "Output", "Running"
 
 
 class RunSettings(BaseModel):
@@ -60,6 +57,30 @@ class RunSettings(BaseModel):
         _TEXT,
         "auto|regions|page",
     )
+    match: tuple[str, ...] = _option(
+        (), "Only text that this regular expression matches goes. May be given again.", _CHOICE, "REGEX"
+    )
+    entities: str = _option(
+        "", "Only text of these kinds goes: email,phone,iban,date, ... (see docs/choosing.md).", _CHOICE, "KIND,..."
+    )
+    words: Path | None = _option(None, "Only the words and phrases in this file go, one a line.", _CHOICE, "FILE")
+    keep: tuple[str, ...] = _option(
+        (), "Text that this regular expression matches stays, whatever else says. May be given again.", _CHOICE, "REGEX"
+    )
+    least_score: float = _option(
+        0.75, "With the options above: what is read less surely goes, too. 0: nothing does.", _CHOICE, "0-1", ge=0, le=1
+    )
+    zones: Path | None = _option(
+        None, "Zones of the pages to be removed or kept, as JSON (see docs/zones.md).", _CHOICE, "FILE"
+    )
+    template: Path | None = _option(None, "The blank form, PDF or image: only what is not on it goes.", _CHOICE, "FILE")
+    anonymize: bool = _option(
+        False,
+        "Strict: every page verified, documents with any doubt not written, no names or traces of words in the output.",
+        _CHOICE,
+    )
+    dry_run: bool = _option(False, "Remove nothing: write pictures of the pages that show what would go.", _CHOICE)
+
     mask: Literal["strokes", "classical", "learned", "combined", "polygons"] = _option(
         "strokes",
         "What says which pixels are ink (strokes is the best that is there), or polygons: replace all of each.",
@@ -103,6 +124,12 @@ class RunSettings(BaseModel):
         "Look at each cleaned page again, and remove what is left; auto does unless regions are annotated.",
         _TEXT,
         "auto|on|off",
+    )
+    state: Path | None = _option(
+        None, "Where the run's memory is kept. Default: DIR/.restore-docs; with --anonymize DIR-state.", _OUTPUT, "DIR2"
+    )
+    export_regions: Path | None = _option(
+        None, "Write the regions found, one JSON per document, for --detector annotated.", _OUTPUT, "DIR"
     )
     report: Literal["html", "json"] = _option(
         "html", "Beside report.json, a page with pictures for a person to look through, or not.", _OUTPUT, "html|json"
@@ -157,20 +184,35 @@ class RunSettings(BaseModel):
             raise ValueError(f"--mask {self.mask} cannot tell handwriting from print: use --mask strokes")
         if self.ink == "page" and self.mask in ("classical", "polygons"):
             raise ValueError(f"--mask {self.mask} looks at text regions only: use --mask strokes")
+        if self.remove != "all" and self.template is not None and self.mask == "polygons":
+            raise ValueError("--template takes ink, not polygons: leave --mask away")
+        if self.anonymize:
+            self._refuse_laxness()
         if self.regions is not None and self.detector != "annotated":
             raise ValueError("--regions is read by --detector annotated only")
         return self
 
+    def _refuse_laxness(self) -> None:
+        if self.verify == "off":
+            raise ValueError("--anonymize verifies every page: leave --verify away")
+        if self.on_page_error == "keep-original":
+            raise ValueError("--anonymize never writes a page with its text: leave --on-page-error away")
+        if self.export_regions is not None or self.dry_run:
+            raise ValueError("--anonymize writes nothing that shows where text was: run --dry-run apart from it")
+
     @property
     def verifies(self) -> bool:
         """Whether cleaned pages are looked at again. Annotated regions may leave text elsewhere on purpose."""
-        return self.verify == "on" or (self.verify == "auto" and self.detector != "annotated")
+        if self.dry_run:
+            return False
+        return self.anonymize or self.verify == "on" or (self.verify == "auto" and self.detector != "annotated")
 
     def digest(self) -> str:
         """SHA-256 over all that can change an output's bytes: these settings, their files and our versions."""
         shaping = self.model_dump(mode="json", exclude=_SHAPES_NOTHING)
         shaping["versions"] = versions()
-        for name in ("weights", "stroke_weights", "regions"):
+        shaping["exports_regions"] = self.export_regions is not None
+        for name in ("weights", "stroke_weights", "regions", "words", "zones", "template"):
             path = getattr(self, name)
             if path is not None and path.is_file():
                 shaping[f"{name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -182,8 +224,13 @@ class RunSettings(BaseModel):
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
     def public(self) -> dict[str, Any]:
-        """The settings as the report shows them: no secret."""
-        return self.model_dump(mode="json", exclude={"password"})
+        """The settings as the report shows them: no secret; with ``--anonymize`` no path and nothing looked for."""
+        shown = self.model_dump(mode="json", exclude={"password"})
+        if self.anonymize:
+            for name, value in shown.items():
+                if name in _TELLING and value:
+                    shown[name] = "(not shown)"
+        return shown
 
 
 _HOUSE = Path(__file__).parents[1]
@@ -192,8 +239,20 @@ SHIPPED_WEIGHTS = (
     _HOUSE / "remover" / "ctrnet" / "documents.safetensors",
 )
 
+# What may name a person, a place or a document
+_TELLING = {
+    "regions", "stroke_weights", "weights", "match", "words", "keep", "zones", "template", "state",
+    "scheduler", "pages",
+}  # fmt: skip
+
 # What changes how a run goes but not what it writes. A password only opens the input; its pixels are the same.
-_SHAPES_NOTHING = {"password", "jobs", "threads", "scheduler", "on_existing", "weights", "stroke_weights"}
+_SHAPES_NOTHING = {"password", "jobs", "threads", "scheduler", "on_existing", "export_regions", "state"} | {
+    "weights",
+    "stroke_weights",
+    "words",
+    "zones",
+    "template",
+}
 
 
 def versions() -> dict[str, str]:
@@ -238,39 +297,3 @@ def selected_pages(text: str, page_count: int) -> tuple[int, ...]:
     if not ranges:
         return tuple(range(page_count))
     return tuple(index for index in range(page_count) if any(index in chosen for chosen in ranges))
-
-
-def load_settings(options: dict[str, Any], config: Path | None) -> RunSettings:
-    """Merge a TOML file and the options given on the command line, which win. Raises UsageError that names the key."""
-    merged = _read_toml(config) if config is not None else {}
-    where = dict.fromkeys(merged, f"{config}: ") | dict.fromkeys(options, "--")
-    merged.update(options)
-    try:
-        return RunSettings(**merged)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        # A field of several types gives an error per type: all of them say what would have been right.
-        same = [e["msg"] for e in error.errors() if e["loc"][:1] == first["loc"][:1]]
-        told = " or ".join(m.removeprefix("Value error, ").removeprefix("Input ") for m in same)
-        label = where.get(name, "") + (name.replace("_", "-") if where.get(name) == "--" else name)
-        raise UsageError(f"{label}: {told}" if name else told, _given(first)) from None
-
-
-def _given(error: Any) -> str:
-    return f"given: {error['input']!r}" if error["loc"] and error["loc"][0] != "password" else ""
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the configuration {path}: {error.strerror}", "check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}", "see docs/usage.md") from None
-    keys = {key.replace("-", "_"): value for key, value in table.items()}
-    for key in keys:
-        if key not in RunSettings.model_fields:
-            near = nearest_name(key, RunSettings.model_fields)
-            raise UsageError(f"{path}: unknown key {key!r}", f"the nearest known key is {near!r}")
-    return keys

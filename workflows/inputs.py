@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.documents import DocumentKind, describe_unsupported, identify
@@ -125,9 +125,16 @@ def _look(given: str, path: Path, below: Path) -> Source:
     return Source(given, path.absolute(), below, kind, reason, broken)
 
 
-def plan_outputs(sources: Sequence[Source], out: Path, *, format: str, lossless: bool) -> tuple[PlannedDocument, ...]:
-    """Say where each document's output goes. Raises UsageError when two share a place or an input would be replaced."""
-    planned = tuple(_plan(source, format, lossless) for source in sources if source.kind is not None)
+def plan_outputs(
+    sources: Sequence[Source], out: Path, *, format: str, lossless: bool, dry_run: bool = False
+) -> tuple[PlannedDocument, ...]:
+    """Say where each document's output goes. Raises UsageError when two share a place or an input would be replaced.
+
+    A dry run writes pictures, under names that no cleaned document has.
+    """
+    planned = tuple(_plan(s, "png" if dry_run else format, lossless) for s in sources if s.kind is not None)
+    if dry_run:
+        planned = tuple(replace(p, target=p.target.with_suffix(".would-go.png")) for p in planned)
     owners: dict[Path, str] = {}
     for document in planned:
         if document.target in owners:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import OutputError
-from pipeline.results import Check, Failure, PageResult
+from pipeline.results import Check, Failure, FoundRegions, PageResult
 from pipeline.types import PageRef
 
 _SCHEMA = """
@@ -76,9 +76,11 @@ class Manifest:
 
 def _page_from(entry: dict[str, object]) -> PageResult:
     ref, failure, notes = entry.pop("ref"), entry.pop("failure"), entry.pop("notes")
+    found = entry.pop("found", None)
     checks, residual = entry.pop("checks", ()), entry.pop("residual", ())
     return PageResult(
         ref=PageRef(**ref),  # type: ignore[arg-type]
+        found=FoundRegions(**found) if found else None,  # type: ignore[arg-type]
         notes=tuple(notes),  # type: ignore[arg-type]
         checks=tuple(Check(**check) for check in checks),  # type: ignore[attr-defined]
         residual=tuple(tuple(box) for box in residual),  # type: ignore[attr-defined]

@@ -55,12 +55,16 @@ def failure_entry(failure: Failure | None) -> dict[str, str] | None:
     return {"kind": failure.kind, "stage": failure.stage, "what": failure.what, "remedy": failure.remedy}
 
 
-def document_entry(document: DocumentResult) -> dict[str, Any]:
-    """One document as the report shows it; ``output`` is the first file written for it, or null."""
+def document_entry(document: DocumentResult, names_only: bool = False) -> dict[str, Any]:
+    """One document as the report shows it; ``output`` is the first file written for it, or null.
+
+    ``names_only`` leaves the outputs' folder out.
+    """
+    outputs = [Path(output).name if names_only else output for output in document.outputs]
     return {
         "source": document.source,
-        "output": document.outputs[0] if document.outputs else None,
-        "outputs": list(document.outputs),
+        "output": outputs[0] if outputs else None,
+        "outputs": outputs,
         "status": document.status.value,
         "reused": document.reused,
         "reason": document.skipped or None,
@@ -78,7 +82,7 @@ def build_report(
         "settings": settings.public(),
         "totals": totals(documents, seconds),
         "ended_early": failure_entry(ended),
-        "documents": [document_entry(document) for document in documents],
+        "documents": [document_entry(document, settings.anonymize) for document in documents],
     }
 
 

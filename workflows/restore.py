@@ -23,8 +23,10 @@ from pipeline.types import PageRef
 from workflows import tasks
 from workflows.cluster import Cluster
 from workflows.config import RunSettings, selected_pages
-from workflows.inputs import PREVIEWS, STATE_FOLDER, PlannedDocument
+from workflows.failures import document_failure, fail_closed
+from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.manifest import Manifest, Record
+from workflows.pictures import PageTarget
 from workflows.progress import Observer
 from workflows.stages import failure_from
 
@@ -51,12 +53,12 @@ class _Job:
         """The input as given."""
         return self.document.source.given
 
-    def page_target(self, index: int, previews: Path | None = None) -> tasks.PageTarget:
+    def page_target(self, index: int, previews: Path | None = None) -> PageTarget:
         """The work file of one page, and where its previews go: under a name that tells nothing of the source's."""
         kind = self.document.kind
         key = hashlib.sha256(str(self.document.target).encode()).hexdigest()[:16]
         place = "" if previews is None else str(previews / f"{key}-{index + 1:06d}")
-        return tasks.PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
+        return PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
 
 
 @dataclass(slots=True)
@@ -81,15 +83,15 @@ class Run:
     """
 
     def __init__(
-        self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path, manifest: Manifest
+        self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path, state: Path, manifest: Manifest
     ) -> None:
         self.results: dict[str, DocumentResult] = {}
         self._documents = documents
         self._settings = settings
         self._settings_digest = settings.digest()
         self._out = out
-        self._work = out / ".restore-docs" / "work"
-        self._previews = out / STATE_FOLDER / PREVIEWS if settings.report == "html" else None
+        self._work = state / "work"
+        self._previews = state / PREVIEWS if settings.report == "html" else None
         self._manifest = manifest
         self._in_flight: dict[Any, _Flight] = {}
         self._suspects: deque[_Flight] = deque()
@@ -237,9 +239,16 @@ class Run:
         self._observer.page_done(job.source, page)
         if len(job.results) < len(job.indices):
             return
+        if self._settings.anonymize:
+            job.results = {index: fail_closed(p) for index, p in job.results.items()}
         failed = [p for p in self._in_order(job) if p.status is PageStatus.FAILED]
         if failed:
-            self._finish(job, DocumentResult(job.source, (), self._in_order(job), _document_failure(job, failed)))
+            self._finish(
+                job,
+                DocumentResult(
+                    job.source, (), self._in_order(job), document_failure(job.source, len(job.indices), failed)
+                ),
+            )
             return
         self._claim(job)
         outputs = [str(self._out / target) for target in job.document.targets(job.indices)]
@@ -286,15 +295,3 @@ class Run:
     @staticmethod
     def _in_order(job: _Job) -> tuple[PageResult, ...]:
         return tuple(job.results[index] for index in job.indices if index in job.results)
-
-
-def _document_failure(job: _Job, failed: Sequence[PageResult]) -> Failure:
-    """Say which pages failed and why the first did."""
-    first = failed[0].failure
-    assert first is not None
-    if len(job.indices) == 1:
-        return first
-    numbers = ", ".join(str(page.ref.page_number) for page in failed[:10]) + (" ..." if len(failed) > 10 else "")
-    what = f"{job.source}: {len(failed)} of {len(job.indices)} pages failed (page {numbers}); nothing was written"
-    remedy = first.remedy or "--on-page-error keep-original"
-    return Failure(first.kind, first.stage, f"{what}. First: {first.what}", remedy)

@@ -11,14 +11,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from detectors.registry import DETECTORS
 from pipeline.assemble import HALF_WRITTEN
 from pipeline.errors import OutputError, RestoreError, SetupError, UsageError, require_known
-from pipeline.results import DocumentResult, Failure
+from pipeline.regions_file import PageRegions, write_regions
+from pipeline.results import DocumentResult, Failure, FoundRegions
+from pipeline.types import TextRegion
+from pipeline.zones import read_zones
 from remover.registry import REMOVERS
+from workflows.anonymity import hide_names, hide_times, remove_links, state_beside, without_folders
 from workflows.cluster import count_cores, decide_jobs, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
@@ -37,6 +43,7 @@ from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
 from workflows.restore import Run, may_run_side_by_side
+from workflows.selecting import text_policy
 from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
@@ -49,30 +56,52 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     """
     started = time.monotonic()
     _refuse_unknown(settings)
-    sources = find_sources(words)
-    documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless)
+    sources: Sequence[Source] = find_sources(words)
+    place = state_folder(out, settings)
+    if settings.anonymize:
+        sources = hide_names(sources, place)
+    documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
     refuse_unsafe_output(words, documents, out)
-    there = [out / d.target for d in documents if (out / d.target).exists()]
-    if there and settings.on_existing == "fail":  # numbered pages are looked for once a document's pages are counted
-        raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
+    _refuse_existing([out / document.target for document in documents], settings)
     observer = _choose_observer(json, quiet)
-    with _output_folder(out) as state, Manifest(state / "manifest.sqlite") as manifest, _terminate_as_interrupt():
+    with (
+        _output_folder(out, place),
+        Manifest(place / "manifest.sqlite") as manifest,
+        _terminate_as_interrupt(),
+    ):
         _remove_half_written({(out / document.target).parent for document in documents})
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
-        run = Run(documents, share_cores(settings, jobs), out, manifest)
+        run = Run(documents, share_cores(settings, jobs), out, place, manifest)
         ended, code = _attempt(run, jobs, settings.scheduler, observer)
         results = _in_input_order(sources, run.results)
+        if settings.export_regions is not None:
+            export_regions(results, settings.export_regions, settings.on_existing == "overwrite")
         seconds = time.monotonic() - started
         observer.close(results, seconds)
-        report = build_report(results, settings, seconds, ended)
-        write_report(report, out / REPORT_NAME)
-        if settings.report == "html":
-            write_report_page(report, state / PREVIEWS, out / REPORT_PAGE)
+        _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:
         print(closing_line(results, seconds, out))
     return code_for_documents(results) if code is None else code
+
+
+def _refuse_existing(targets: Sequence[Path], settings: RunSettings) -> None:
+    there = [target for target in targets if target.exists()]
+    if there and settings.on_existing == "fail":  # numbered pages are looked for once a document's pages are counted
+        raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
+
+
+def _write_reports(report: dict[str, Any], out: Path, state: Path, settings: RunSettings) -> None:
+    """Write what a program and what a person reads of the run. Raises OutputError."""
+    if settings.anonymize:
+        report = without_folders(report, state)
+    write_report(report, out / REPORT_NAME)
+    if settings.report == "html":
+        write_report_page(report, state / PREVIEWS, out / REPORT_PAGE)
+    if settings.anonymize:
+        remove_links(state)
+        hide_times(out)
 
 
 def _refuse_unknown(settings: RunSettings) -> None:
@@ -83,6 +112,42 @@ def _refuse_unknown(settings: RunSettings) -> None:
         raise SetupError(f"there are no weights at {settings.weights}", "check --weights")
     if settings.regions is not None and not settings.regions.exists():
         raise UsageError(f"there are no regions at {settings.regions}", "check --regions")
+    for name in ("words", "zones", "template"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise UsageError(f"there is no file {path}", f"check --{name}")
+    text_policy(settings)
+    if settings.zones is not None and any(zone.documents for zone in read_zones(settings.zones)) and settings.anonymize:
+        raise UsageError("zones for documents of certain names do not go with --anonymize", "names are not known then")
+
+
+def export_regions(results: Sequence[DocumentResult], folder: Path, overwrite: bool) -> None:
+    """Write where text was found, a file per document, as ``--detector annotated`` reads it.
+
+    A file that is there may have been corrected by hand: it stays unless ``overwrite``, and the log says so.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        pages = [(page.ref.page_index, page.found) for page in result.pages if page.found is not None]
+        if pages and len(pages) == len(result.pages):
+            regions = [_page_regions(index, found) for index, found in pages]
+            try:
+                write_regions(folder, result.source, regions, overwrite)
+            except OutputError as error:
+                log.warning("%s", error)
+
+
+def _page_regions(index: int, found: FoundRegions) -> PageRegions:
+    pairs = zip(found.outlines, found.scores, strict=True)
+    regions = tuple(TextRegion(np.array(outline, np.float32), score) for outline, score in pairs)
+    return PageRegions(index, found.width, found.height, regions)
+
+
+def state_folder(out: Path, settings: RunSettings) -> Path:
+    """Where a run remembers what it did: in the output folder, but for what may be told to nobody."""
+    if settings.state is not None:
+        return settings.state
+    return state_beside(out) if settings.anonymize else out / STATE_FOLDER
 
 
 def share_cores(settings: RunSettings, jobs: int) -> RunSettings:
@@ -133,12 +198,12 @@ def _choose_observer(json: bool, quiet: bool) -> Observer:
 
 
 @contextmanager
-def _output_folder(out: Path) -> Iterator[Path]:
-    """Make the output folder and our state in it, and keep other runs out. Raises OutputError."""
-    state = out / STATE_FOLDER
+def _output_folder(out: Path, state: Path) -> Iterator[None]:
+    """Make the output folder and our state folder, and keep other runs out. Raises OutputError."""
     try:
+        out.mkdir(parents=True, exist_ok=True)
         state.mkdir(parents=True, exist_ok=True)
-        probe = state / f"probe-{os.getpid()}"
+        probe = out / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
@@ -146,7 +211,7 @@ def _output_folder(out: Path) -> Iterator[Path]:
     lock = FileLock(state / "lock")
     try:
         with lock.acquire(timeout=0):
-            yield state
+            yield
     except Timeout:
         raise OutputError(f"another run is writing to {out}", "wait for it, or choose another --out") from None
 

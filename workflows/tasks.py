@@ -7,8 +7,9 @@ process. Threads per task are fixed, so that a page comes out the same wherever 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,23 +17,27 @@ import numpy as np
 
 from pipeline.assemble import assemble, encode_page
 from pipeline.documents import DocumentKind, RasterSettings, inspect_document, rasterize_page
-from pipeline.errors import OutputError
 from pipeline.formats import WriteSettings
 from pipeline.masks import polygon_mask, soft_mask
-from pipeline.previews import PageViews, make_previews
+from pipeline.previews import PageViews
+from pipeline.readings import Reading
 from pipeline.results import Failure, PageResult
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from workflows.config import RunSettings
+from workflows.pictures import PageTarget, hide_seams, make_folder, outlines, save_previews, show_choice
+from workflows.selecting import select_ink
 from workflows.stages import StageClock, travels
 from workflows.tools import (
     detector_settings,
     find_ink,
     make_detector,
     make_remover,
+    make_text_reader,
     remover_settings,
+    threads_of,
     verification_tools,
 )
 from workflows.verification import Verdict, verify
@@ -57,18 +62,6 @@ class RemovedText:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class PageTarget:
-    """The work file a finished page is written to, and what kind of file it is.
-
-    ``previews`` is where small pictures of the page go, a folder and the beginning of their names; "" is nowhere.
-    """
-
-    path: str
-    kind: DocumentKind
-    previews: str = ""
-
-
 @travels
 def inspect_source(path: str, settings: RunSettings) -> Inspection:
     """Open a document, count its pages and fingerprint it. Raises InputError."""
@@ -90,10 +83,11 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     with clock.stage("detect"):
         regions = make_detector(settings.detector, detector_settings(settings)).detect(page.image, ref)
     with clock.stage("strokes"):
-        inside = polygon_mask([region.polygon for region in regions], page.height, page.width)
-        ink = inside if settings.mask == "polygons" else find_ink(page.image, regions, settings)
+        chosen = select_ink(page, regions, settings, partial(_ink, settings), partial(_read, settings))
+        ink = chosen.ink
         # where only some of the ink goes, a region that keeps all of its own is no sign of anything missed
-        inkless = count_inkless(regions, ink) if settings.remove == "all" else 0
+        inkless = count_inkless(regions, ink) if settings.remove == "all" and chosen.allowed is None else 0
+        inside = polygon_mask([region.polygon for region in regions], page.height, page.width) | ink
     with clock.stage("tile"):
         remover = make_remover(settings.remover, remover_settings(settings))
         boxes = plan_tiles(ink, remover.tile_side)
@@ -103,13 +97,24 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
             maps = replace(maps, structure=structure_at(page.image, boxes))
     with clock.stage("tile"):
         tiles = cut_tiles(page.image, maps, boxes)
-    return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless)
+    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes)
+    return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless, *extra)
+
+
+def _ink(settings: RunSettings, image: Array, regions: Sequence[TextRegion], everywhere: bool) -> Array:
+    return find_ink(image, regions, settings, everywhere)
+
+
+def _read(settings: RunSettings, image: Array, regions: Sequence[TextRegion]) -> Sequence[Reading]:
+    return make_text_reader(threads_of(settings)).read(image, regions)
 
 
 @travels
 def remove_text(prepared: PreparedPage, settings: RunSettings) -> RemovedText:
     """Ask the remover what is behind the text. A page without text costs nothing."""
     clock = StageClock(prepared.page.ref)
+    if settings.dry_run:
+        return RemovedText((), {})
     with clock.stage("remove"):
         tiles = make_remover(settings.remover, remover_settings(settings)).remove(prepared.tiles)
     return RemovedText(tiles, clock.seconds)
@@ -120,6 +125,8 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     """Stitch the prediction into the page and write it as a work file."""
     page = prepared.page
     clock = StageClock(page.ref)
+    if settings.dry_run:
+        return show_choice(prepared, target, settings)
     with clock.stage("stitch"):
         if prepared.tiles:
             page = replace(page, image=stitch(page.image, prepared.text_mask, removed.tiles, TILE_MARGIN))
@@ -128,43 +135,41 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
         with clock.stage("verify"):
             verdict = verify(page.image, prepared.text_mask, verification_tools(page.ref, settings), prepared.allowed)
             page = replace(page, image=verdict.image)
+    if settings.anonymize:
+        with clock.stage("grain"):
+            page = replace(page, image=hide_seams(prepared, verdict))
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
-    goes: dict[str, Array] = {settings.remove: prepared.text_mask}
+    goes = dict(prepared.goes)
     if verdict.attempts:
         goes["second look"] = verdict.mask & ~prepared.text_mask
     with clock.stage("preview"):
-        views = PageViews(page.image, prepared.page.image, goes, None, None)
+        # strokes spell out what was there
+        before = None if settings.anonymize else prepared.page.image
+        views = PageViews(page.image, before, goes, prepared.stays)
         previews = save_previews(views, Path(target.previews)) if target.previews else {}
+    told = _tell(prepared, verdict, goes, settings)
+    seconds = prepared.seconds | removed.seconds | clock.seconds
+    return replace(told, seconds=seconds, previews=previews, path=target.path)
+
+
+def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], settings: RunSettings) -> PageResult:
+    """What became of a page, in numbers."""
+    page = prepared.page
     return PageResult(
         page.ref,
         region_count=len(prepared.regions),
         changed_pixels=int(np.count_nonzero(verdict.mask)),
-        seconds=prepared.seconds | removed.seconds | clock.seconds,
         # without a second look, a region in which no ink was found may hold text
         residual_count=len(verdict.residual) if settings.verifies else prepared.regions_without_ink,
         residual=tuple(_shares(polygon, page) for polygon in verdict.residual),
         checks=verdict.checks,
         attempts=verdict.attempts,
         reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
-        previews=previews,
-        notes=page.complaints,
-        path=target.path,
+        notes=(*page.complaints, *prepared.notes),
+        found=outlines(prepared, settings),
+        path="",
     )
-
-
-def save_previews(views: PageViews, place: Path) -> dict[str, str]:
-    """Write small pictures of a page; their names by what they show. Raises OutputError."""
-    _make_folder(place.parent)
-    names = {}
-    for kind, content in make_previews(views).items():
-        path = place.with_name(f"{place.name}-{kind}.jpg")
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
-        names[kind] = path.name
-    return names
 
 
 def _shares(polygon: Array, page: Page) -> tuple[float, float, float, float]:
@@ -191,16 +196,9 @@ def assemble_document(paths: Sequence[str], kind: DocumentKind, outputs: Sequenc
     """Make the outputs of one document out of its pages' work files; the SHA-256 of each. Raises OutputError."""
     groups = [paths] if len(outputs) == 1 else [[path] for path in paths]
     for group, output in zip(groups, outputs, strict=True):
-        _make_folder(Path(output).parent)
+        make_folder(Path(output).parent)
         assemble([Path(path) for path in group], kind, Path(output))
     return tuple(file_digest(output) for output in outputs)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}", "check space and permissions") from None
 
 
 def file_digest(path: str) -> str:

@@ -18,7 +18,7 @@ from detectors.models import local_model_name
 from detectors.registry import create_detector
 from detectors.strokes.base import StrokeSegmenter
 from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
-from pipeline.masks import soft_mask
+from pipeline.masks import polygon_mask, soft_mask
 from pipeline.selection import InkSelection
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
@@ -27,14 +27,20 @@ from pipeline.types import Array, PageRef, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
+from workflows.selecting import reread
 from workflows.verification import Tools
 
 
-def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings) -> Array:
-    """Which pixels are ink that goes, (H, W) bool."""
+def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings, everywhere: bool = False) -> Array:
+    """Which pixels are ink of the kind that goes, (H, W) bool; ``everywhere``: on the whole page."""
+    if settings.mask == "polygons" and not everywhere:
+        return polygon_mask([region.polygon for region in regions], *image.shape[:2])
     name = DEFAULT_SEGMENTER if settings.mask in ("strokes", "polygons") else settings.mask
     segmenter = make_segmenter(name, settings.stroke_weights, threads_of(settings))
-    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, settings.ink))
+    where = "page" if everywhere else settings.ink
+    if where == "page" and name == "classical":  # it knows regions only
+        segmenter = make_segmenter(DEFAULT_SEGMENTER, settings.stroke_weights, threads_of(settings))
+    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where))
 
 
 def remove_under(image: Array, mask: Array, remover: Remover) -> Array:
@@ -64,6 +70,9 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
     def read_ink(image: Array, wanted: Array | None) -> Array:
         return levels_of(make_reader(settings.stroke_weights, threads).read(image, wanted), selection)
 
+    def by_text(image: Array) -> Sequence[Array]:
+        return reread(image, detector.detect(image, ref), settings, make_text_reader(threads).read)
+
     return Tools(
         detect=lambda image: detector.detect(image, ref),
         read_ink=read_ink,
@@ -71,6 +80,8 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
         read_text=lambda image, regions: make_text_reader(threads).read(image, regions),
         remove=lambda image, mask: remove_under(image, mask, remover),
         fill=lambda image, mask: remove_under(image, mask, plain),
+        reread=by_text if settings.match or settings.entities or settings.words else None,
+        whole_regions=settings.anonymize,
         by_ink=settings.remove != "all",
     )
 

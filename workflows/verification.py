@@ -78,6 +78,8 @@ def verify(cleaned: Array, removed: Array, tools: Tools, allowed: Array | None =
     """
     look = _Look(tools, np.ones(removed.shape, bool) if allowed is None else allowed)
     found = look.at_page(cleaned, removed)
+    if missed := found.get(READER, []):  # text that was to go by what it says may stand anywhere
+        look = _Look(tools, look.allowed | polygon_mask([_grown(p) for p in missed], *removed.shape))
     checks = tuple(Check(name, len(polygons)) for name, polygons in found.items())
     verdict = Verdict(cleaned, removed, tuple(p for polygons in found.values() for p in polygons), 0, checks)
     for again in (_remove_ink, _remove_bluntly):
@@ -131,7 +133,7 @@ class _Look:
         keep(SMALL, self._bearing(image, levels, self._detect(image, SMALLER)))
         keep(STROKES, self._bearing(image, levels, self._closely(image, levels, known)))
         if self.tools.reread is not None:
-            keep(READER, [p for p in self.tools.reread(image) if self._is_allowed(p)])
+            keep(READER, self.tools.reread(image))
         return found
 
     def nearby(self, verdict: Verdict) -> list[Array]:
@@ -145,7 +147,7 @@ class _Look:
         sheet = lay_out(image, windows, [1.0] * len(windows))
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         left = self._bearing(image, levels, [p for p in placed if p is not None and _covered(p, before)])
-        reread = [] if self.tools.reread is None else [p for p in self.tools.reread(image) if self._is_allowed(p)]
+        reread = [] if self.tools.reread is None else self.tools.reread(image)
         return left + [p for p in reread if not _covered(p, left)]
 
     def _detect(self, image: Array, scale: float = 1.0) -> list[Array]:
@@ -171,7 +173,7 @@ class _Look:
         if not polygons:
             return []
         pairs = zip(polygons, self.tools.read_text(image, _as_regions(polygons)), strict=True)
-        return [p for p, reading in pairs if is_text(reading, believed_share(image, levels, p))]
+        return [p for p, r in pairs if is_text(r, believed_share(image, levels, p), min(cv2.minAreaRect(p)[1]))]
 
     def _ghosts(self, image: Array, stretched: Array, removed: Array, seen: Sequence[Array]) -> list[Array]:
         """What can be read in the stretched copy, and stands out in the page itself where something was removed."""

@@ -1,0 +1,107 @@
+"""Names that tell nothing: with ``--anonymize``, inputs are known to the run as ``document-0001.pdf`` and so on.
+
+Each gets a link of that name in the state folder, and the whole run works on the links: no log line, error, report or
+temporary file can hold a source's name, because none of them ever sees it. Which name stands for what is kept in the
+state folder alone, and stays the same from run to run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import OutputError
+from workflows.inputs import Source
+
+NAMES = "names.json"
+LINKS = "inputs"
+EPOCH = 315_532_800  # 1 January 1980: the time that all outputs bear
+
+
+def state_beside(out: Path) -> Path:
+    """Where the state of an anonymizing run is kept if nothing else is said: beside the output folder."""
+    return out.resolve().with_name(f"{out.resolve().name}-state")
+
+
+def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
+    """The sources under names that tell nothing, as links in the state folder. Raises OutputError."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        known = _read_names(state / NAMES)
+        hidden = [_hide(source, number, state / LINKS) for source, number in _numbered(sources, known)]
+        scratch = state / f"{NAMES}.part"
+        scratch.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.replace(state / NAMES)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the state folder: {error.strerror}", "check space and permissions"
+        ) from None
+    return hidden
+
+
+def _read_names(path: Path) -> dict[str, str]:
+    """Sources by their names, as remembered. Raises OutputError when the file is damaged: numbers would be reused."""
+    if not path.exists():
+        return {}
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): str(source) for name, source in names.items()}
+    except (ValueError, AttributeError):
+        raise OutputError(f"{path} is damaged", "restore it, or choose another --state and --out") from None
+
+
+def _numbered(sources: Sequence[Source], known: dict[str, str]) -> list[tuple[Source, str]]:
+    numbers = {source: name for name, source in known.items()}
+    result = []
+    for source in sources:
+        path = str(source.path)
+        if path not in numbers:
+            numbers[path] = f"document-{len(numbers) + 1:04d}"
+            known[numbers[path]] = path
+        result.append((source, numbers[path]))
+    return result
+
+
+def _hide(source: Source, name: str, folder: Path) -> Source:
+    if source.kind is None:
+        reason = "it is no document, or cannot be read" if source.unreadable else "it is no document"
+        return replace(source, given=name, path=folder / name, below=Path(name), reason=reason)
+    suffix = source.below.suffix.lower()
+    alias = f"{name}{suffix if suffix in source.kind.suffixes else source.kind.suffixes[0]}"
+    link = folder / alias
+    folder.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    try:
+        link.symlink_to(source.path)
+    except (OSError, NotImplementedError):  # no links on this file system or for this user
+        shutil.copyfile(source.path, link)
+    return replace(source, given=alias, path=link, below=Path(alias))
+
+
+def without_folders(part: Any, state: Path) -> Any:
+    """A report, or a part of it, in which no text names the folder that the links are in."""
+    if isinstance(part, dict):
+        return {name: without_folders(value, state) for name, value in part.items()}
+    if isinstance(part, list):
+        return [without_folders(value, state) for value in part]
+    if isinstance(part, str):
+        for folder in (state / LINKS, (state / LINKS).absolute(), (state / LINKS).resolve()):
+            part = part.replace(f"{folder}{os.sep}", "")
+    return part
+
+
+def remove_links(state: Path) -> None:
+    """Take the links away: they are of use while a run lasts."""
+    shutil.rmtree(state / LINKS, ignore_errors=True)
+
+
+def hide_times(out: Path) -> None:
+    """Give all files of an output folder the same time."""
+    for path in out.rglob("*"):
+        if path.is_file():
+            os.utime(path, (EPOCH, EPOCH))

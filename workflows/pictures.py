@@ -1,0 +1,97 @@
+"""What is drawn of a page beside its cleaned image: previews, pictures of what would go, and grain over the seams."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.assemble import encode_page
+from pipeline.documents import DocumentKind
+from pipeline.errors import OutputError
+from pipeline.formats import WriteSettings
+from pipeline.grain import merge_strokes, renew_grain
+from pipeline.marks import STAYS, legend
+from pipeline.previews import PageViews, draw_overlay, make_previews, with_legend
+from pipeline.results import FoundRegions, PageResult
+from pipeline.types import Array, Colour, PreparedPage
+from workflows.config import RunSettings
+from workflows.stages import StageClock
+from workflows.verification import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class PageTarget:
+    """The work file a finished page is written to, and what kind of file it is.
+
+    ``previews`` is where small pictures of the page go, a folder and the beginning of their names; "" is nowhere.
+    """
+
+    path: str
+    kind: DocumentKind
+    previews: str = ""
+
+
+def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:
+    """The page with one grain over whole lines, so that neither strokes nor the width of words show."""
+    heights = [min(cv2.minAreaRect(region.polygon)[1]) for region in prepared.regions]
+    lines = merge_strokes(verdict.mask, max(8, min(64, round(float(np.median(heights or [16.0]))))))
+    seed = int.from_bytes(hashlib.sha256(prepared.page.image.tobytes()).digest()[:8], "big")
+    return renew_grain(verdict.image, lines, seed) if prepared.page.colour is not Colour.BILEVEL else verdict.image
+
+
+def show_choice(prepared: PreparedPage, target: PageTarget, settings: RunSettings) -> PageResult:
+    """Write a picture of a page that shows what would go; nothing is removed."""
+    page, goes = prepared.page, prepared.goes
+    clock = StageClock(page.ref)
+    with clock.stage("write"):
+        picture = draw_overlay(page.image, goes, prepared.stays, None)
+        shown = with_legend(picture, [*legend(goes).values(), STAYS])
+        encode_page(replace(page, image=shown, colour=Colour.RGB), target.kind, WriteSettings(), Path(target.path))
+    with clock.stage("preview"):
+        views = PageViews(page.image, None, goes, prepared.stays)
+        previews = save_previews(views, Path(target.previews)) if target.previews else {}
+    return PageResult(
+        page.ref,
+        region_count=len(prepared.regions),
+        seconds=prepared.seconds | clock.seconds,
+        reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
+        previews=previews,
+        notes=(*page.complaints, *prepared.notes, "dry run: nothing was removed"),
+        found=outlines(prepared, settings),
+        path=target.path,
+    )
+
+
+def outlines(prepared: PreparedPage, settings: RunSettings) -> FoundRegions | None:
+    """The regions found, where they are asked for."""
+    if settings.export_regions is None:
+        return None
+    polygons = tuple(tuple((float(x), float(y)) for x, y in region.polygon) for region in prepared.regions)
+    scores = tuple(float(region.score) for region in prepared.regions)
+    return FoundRegions(prepared.page.width, prepared.page.height, polygons, scores)
+
+
+def save_previews(views: PageViews, place: Path) -> dict[str, str]:
+    """Write small pictures of a page; their names by what they show. Raises OutputError."""
+    make_folder(place.parent)
+    names = {}
+    for kind, content in make_previews(views).items():
+        path = place.with_name(f"{place.name}-{kind}.jpg")
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
+        names[kind] = path.name
+    return names
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}", "check space and permissions") from None

@@ -1,0 +1,194 @@
+"""Which ink of a page goes: what is asked for by kind, by what the text says, by place, and by a blank form.
+
+The order is this. Ink is found, of the kind that ``--remove`` names. If text (``--match``, ``--entities``,
+``--words``), zones to be removed, or a blank form (``--template``) are named, only what one of them chooses goes; if
+none is, all of it. What a ``--keep`` pattern matches, and what lies in a zone to be kept, stays whatever else
+chooses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.choosing import Part, TextPolicy, choose_text
+from pipeline.documents import RasterSettings, inspect_document, rasterize_page
+from pipeline.errors import InputError, UsageError
+from pipeline.masks import polygon_mask
+from pipeline.readings import Reading
+from pipeline.template import choose_blank
+from pipeline.template_ink import filled_in
+from pipeline.types import Array, Page, PageRef, TextRegion
+from pipeline.zones import Zone, place_zones, read_zones, zone_masks
+from workflows.config import RunSettings
+
+BLANK_DPI = 200
+
+Reader = Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
+Finder = Callable[[Array, Sequence[TextRegion], bool], Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What goes of a page, and why.
+
+    ``goes`` are masks (H, W) bool by reason; ``stays`` (H, W) bool is what was found and kept, for pictures.
+    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report.
+    """
+
+    goes: Mapping[str, Array]
+    stays: Array
+    allowed: Array | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ink(self) -> Array:
+        """(H, W) bool: all that goes."""
+        return np.logical_or.reduce([*self.goes.values(), np.zeros_like(self.stays)])
+
+
+@dataclass(slots=True, eq=False)
+class _Choice:
+    """What the policies choose, while they are asked one after the other."""
+
+    areas: dict[str, Array] = field(default_factory=dict)
+    kept: Array | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, reason: str, area: Array) -> None:
+        self.areas[reason] = self.areas[reason] | area if reason in self.areas else area
+
+    def keep(self, area: Array) -> None:
+        self.kept = area if self.kept is None else self.kept | area
+
+
+def select_ink(
+    page: Page, regions: Sequence[TextRegion], settings: RunSettings, find_ink: Finder, read: Reader
+) -> Selection:
+    """Decide what goes of a page.
+
+    ``find_ink`` takes image, regions and whether ink counts wherever it stands, and says which pixels are ink of the
+    kind that goes; ``read`` says what regions say. Raises StageError for a zone off the page or a blank that does not
+    fit, UsageError and InputError for files that cannot be used.
+    """
+    found = find_ink(page.image, regions, False)
+    shape = found.shape
+    choice = _Choice()
+    policy = text_policy(settings)
+    if policy is not None:
+        parts = choose_text(regions, read(page.image, regions), policy)
+        _add_parts(choice, parts.goes, parts.stays, shape)
+    if settings.zones is not None:
+        found = _add_zones(choice, page, settings.zones, found, lambda: find_ink(page.image, regions, True))
+    if settings.template is not None:
+        found = _add_filled_in(choice, page, settings, found)
+    if not choosing(settings):
+        choice.areas = {settings.remove: np.ones(shape, bool)}
+    kept = np.zeros(shape, bool) if choice.kept is None else choice.kept
+    goes = {reason: found & area & ~kept for reason, area in choice.areas.items()}
+    everywhere = not choosing(settings) and choice.kept is None
+    allowed = None if everywhere else np.logical_or.reduce([*choice.areas.values(), np.zeros(shape, bool)]) & ~kept
+    gone = np.logical_or.reduce([*goes.values(), np.zeros(shape, bool)])
+    return Selection(goes, found & ~gone, allowed, tuple(choice.notes))
+
+
+def choosing(settings: RunSettings) -> bool:
+    """Whether anything is named that goes, so that the rest stays."""
+    policy = text_policy(settings)
+    zones = settings.zones is not None and any(zone.action == "remove" for zone in _zones(settings.zones))
+    return (policy is not None and policy.looks_for_something) or zones or settings.template is not None
+
+
+def text_policy(settings: RunSettings) -> TextPolicy | None:
+    """What is looked for in the text, or None. Raises UsageError."""
+    if not (settings.match or settings.entities or settings.words or settings.keep):
+        return None
+    kinds = tuple(kind.strip() for kind in settings.entities.split(",") if kind.strip())
+    return _text_policy(settings.match, kinds, settings.words, settings.keep, settings.least_score)
+
+
+@lru_cache(maxsize=1)
+def _text_policy(
+    match: tuple[str, ...], kinds: tuple[str, ...], words: Path | None, keep: tuple[str, ...], least: float
+) -> TextPolicy:
+    listed: tuple[str, ...] = ()
+    if words is not None:
+        try:
+            lines = words.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the words in {words} cannot be read: {error}", "a text file, one word a line") from None
+        listed = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        if not listed:
+            raise UsageError(f"{words} lists no words", "write one word or phrase a line")
+    return TextPolicy(match, kinds, listed, keep, least)
+
+
+def _add_parts(choice: _Choice, goes: Sequence[Part], stays: Sequence[Part], shape: tuple[int, ...]) -> None:
+    for part in goes:
+        choice.add(part.reason, polygon_mask([part.polygon], *shape))
+    kept = [part.polygon for part in stays if part.reason == "keep"]
+    if kept:
+        choice.keep(polygon_mask(kept, *shape))
+
+
+def _add_zones(choice: _Choice, page: Page, path: Path, found: Array, find_all: Callable[[], Array]) -> Array:
+    """Add what zones choose; in a zone, ink goes that no detector calls text, too: the ink found, and that."""
+    placed = place_zones(_zones(path), page)
+    removed, kept = zone_masks(placed, *found.shape)
+    if removed.any():
+        for name in dict.fromkeys(zone.name for zone in placed if zone.action == "remove"):
+            own = [zone for zone in placed if zone.name == name]
+            choice.add(f"zone:{name}", zone_masks(own, *found.shape)[0] & removed)
+        found = found | (find_all() & removed)
+    if kept.any():
+        choice.keep(kept)
+    return found
+
+
+def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Array) -> Array:
+    """Add what is not on the blank form: the ink found, and that."""
+    assert settings.template is not None
+    blanks = _blanks(settings.template)
+    number, alignment = choose_blank(blanks, page.image, page.ref.page_index)
+    filled = filled_in(blanks[number], page.image, alignment)
+    if settings.remove != "all":
+        filled &= found
+    choice.add("template", filled)
+    choice.notes.append(
+        f"page {number + 1} of the blank fits: {alignment.quality:.0%} of its print found, "
+        f"{alignment.error_px:.1f} px off, {alignment.inliers} features"
+    )
+    return found | filled
+
+
+@lru_cache(maxsize=1)
+def _zones(path: Path) -> tuple[Zone, ...]:
+    return read_zones(path)
+
+
+@lru_cache(maxsize=1)
+def _blanks(path: Path) -> tuple[Array, ...]:
+    """All pages of the blank form, (H, W, 3) uint8 RGB each. Raises UsageError."""
+    raster = RasterSettings(dpi=BLANK_DPI)
+    try:
+        count = inspect_document(str(path), raster).page_count
+        return tuple(rasterize_page(PageRef(str(path), index), raster).image for index in range(count))
+    except InputError as error:
+        raise UsageError(f"the blank form cannot be read: {error.what}", error.remedy) from None
+
+
+def reread(image: Array, regions: Sequence[TextRegion], settings: RunSettings, read: Reader) -> tuple[Array, ...]:
+    """Polygons of text on a cleaned page that was to go by what it says. What is read unsurely is no such thing."""
+    policy = text_policy(settings)
+    if policy is None or not policy.looks_for_something:
+        return ()
+    parts = choose_text(regions, read(image, regions), policy).goes
+    height, width = image.shape[:2]
+    edge = (width - 1, height - 1)
+    inside = [part.polygon.clip((0, 0), edge).astype(np.float32) for part in parts if part.reason != "unsure"]
+    return tuple(polygon for polygon in inside if cv2.contourArea(polygon) >= 1)
