@@ -1,16 +1,20 @@
 """Where the time of real pages goes: the whole program over documents, by stage, with peak memory.
 
-    python benchmarks/bench_pages.py INPUT... [--jobs 1] [--out DIR] [-- OPTION...]
+    python benchmarks/bench_pages.py INPUT... [--jobs 1] [--out DIR] [--beside] [-- OPTION...]
 
 One run is a warm-up-free, whole-process measurement: start of the program, import and model load are in "wall", not in
 the stages. Prints documents and pages by status, seconds per page by stage (median, 90th percentile, share), wall
 seconds, and the peak resident memory of the largest process and of all together. ``--out`` keeps the cleaned documents.
+``--beside`` runs the usual script, ``rapidocr_telea.py``, on the same inputs (images only) right after.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +36,22 @@ def stage_table(run: Watched) -> list[str]:
     return lines
 
 
+def run_script(inputs: list[str]) -> float:
+    """The wall seconds that the usual script takes."""
+    script = Path(__file__).with_name("rapidocr_telea.py")
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, script, *inputs, "--out", folder], check=True, capture_output=True)
+        return time.perf_counter() - begun
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs="+")
     parser.add_argument("--jobs", default="1")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--beside", action="store_true")
     arguments, options = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         out = arguments.out or Path(folder, "out")
@@ -53,6 +67,9 @@ def main() -> None:
     rate = run.report["totals"]["pages"]["total"] / run.seconds
     print(f"wall {run.seconds:.1f} s, {rate:.2f} pages/s at --jobs {arguments.jobs}, exit code {run.code}")
     print(f"peak memory: largest process {run.largest_bytes / 1e6:.0f} MB, all {run.total_bytes / 1e6:.0f} MB")
+    if arguments.beside:
+        seconds = run_script(arguments.inputs)
+        print(f"rapidocr_telea.py: wall {seconds:.1f} s; restore-docs takes {run.seconds / seconds:.1f} times as long")
 
 
 if __name__ == "__main__":
