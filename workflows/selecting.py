@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.choosing import Part, TextPolicy, choose_text
 from pipeline.documents import RasterSettings, inspect_document, rasterize_page
-from pipeline.errors import InputError, UsageError
+from pipeline.errors import InputError, StageError, UsageError
 from pipeline.masks import polygon_mask
 from pipeline.readings import Reading
 from pipeline.template import choose_blank
@@ -28,6 +28,7 @@ from pipeline.zones import Zone, place_zones, read_zones, zone_masks
 from workflows.config import RunSettings
 
 BLANK_DPI = 200
+MOVED = 0.05  # the share of a blank's print that stands elsewhere from which the report says so
 
 Reader = Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
 Finder = Callable[[Array, Sequence[TextRegion], bool], Array]
@@ -163,6 +164,10 @@ def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Ar
         f"page {number + 1} of the blank fits: {alignment.quality:.0%} of its print found, "
         f"{alignment.error_px:.1f} px off, {alignment.inliers} features"
     )
+    if alignment.moved > MOVED:
+        choice.notes.append(
+            f"{alignment.moved:.0%} of the blank's print stands elsewhere: another edition of the form?"
+        )
     return found | filled
 
 
@@ -178,7 +183,7 @@ def _blanks(path: Path) -> tuple[Array, ...]:
     try:
         count = inspect_document(str(path), raster).page_count
         return tuple(rasterize_page(PageRef(str(path), index), raster).image for index in range(count))
-    except InputError as error:
+    except (InputError, StageError) as error:
         raise UsageError(f"the blank form cannot be read: {error.what}", error.remedy) from None
 
 
