@@ -43,7 +43,7 @@ def _rule(ink: Array, rng: np.random.Generator) -> Array:
     upright = bool(rng.random() < _UPRIGHT)
     along = ink.T if upright else ink
     start, length = int(rng.integers(-side // 2, side - 40)), int(rng.integers(40, 2 * side))
-    profile = along[:, max(start, 0) : start + length].mean(1)
+    profile = along[:, max(start, 0) : max(start + length, 1)].mean(1)  # a rule may end before the crop begins
     full = profile > rng.uniform(0, 0.5) * profile.max()
     ends = np.flatnonzero(full[:-1] & ~full[1:])
     at = rng.normal(1, 3) + rng.choice(ends) if ends.size and rng.random() < _UNDER_TEXT else rng.uniform(0, side)
