@@ -6,7 +6,8 @@ then what a pattern, an entity or a word matches goes; then what was read unsure
 Unsure are words (what stands between spaces), not lines: a word goes when the mean confidence of its characters is
 below ``least_score``, it has a letter or a digit, and it could be what is looked for. When only kinds made of figures
 are looked for, that takes a character that is, or looks like, a digit. A region in which nothing at all was read goes
-whole. Nothing is unsure when nothing is looked for.
+whole, and so does its beginning or end when nothing was read there over 1.5 times its height. Nothing is unsure when
+nothing is looked for, or ``least_score`` is 0.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _LIKE_DIGIT = re.compile(r"[\dOoQDIl|!SsBZzGq]")
 _WIDEN = 0.08
 # So much beyond the region's outline, too, which cuts through the rim of some strokes
 _BEYOND = 0.05
+# Stands for ink that was not read, over so many heights of the line at least
+_NOT_READ, _UNREAD = "\ufffd", 1.5
 # Of a space beside them goes so much
 _SPACE_SHARE = 0.6
 
@@ -125,8 +128,11 @@ def choose_text(regions: Sequence[TextRegion], readings: Sequence[Reading], poli
             for place in range(len(reading.text))
         ]
         why = _without_gaps(why, reading.text)
+        in_doubt = "unsure" if policy.looks_for_something and policy.least_score > 0 else ""
         if not why:
-            why = ["unsure" if policy.looks_for_something and policy.least_score > 0 else ""]
+            why = [in_doubt]
+        elif in_doubt:
+            reading, why = _with_unread(region.polygon, reading, why)
         for part, leaves in _cut(region.polygon, reading, why):
             (goes if leaves else stays).append(part)
     return TextChoice(tuple(goes), tuple(stays))
@@ -140,6 +146,21 @@ def _without_gaps(why: list[str], text: str) -> list[str]:
         if before >= 0 and after < len(text) and why[before] not in ("", "keep") and why[before] == why[after]:
             filled[match.start() : match.end()] = [why[before]] * len(match.group())
     return filled
+
+
+def _with_unread(polygon: Array, reading: Reading, why: list[str]) -> tuple[Reading, list[str]]:
+    """The reading with a sign for a long part before or after its text in which nothing was read; it is unsure."""
+    length, height = run_size(run_corners(polygon))
+    least = _UNREAD * height / length
+    low, high = float(reading.spans[:, 0].min()), float(reading.spans[:, 1].max())
+    first, last = ("high", "low") if reading.falls else ("low", "high")
+    room = {"low": (0.0, low), "high": (high, 1.0)}
+    before = [room[first]] if room[first][1] - room[first][0] >= least else []
+    after = [room[last]] if room[last][1] - room[last][0] >= least else []
+    spans = np.array([*before, *reading.spans, *after], np.float32)
+    text = _NOT_READ * len(before) + reading.text + _NOT_READ * len(after)
+    scores = np.array([*(0 for _ in before), *reading.scores, *(0 for _ in after)], np.float32)
+    return Reading(text, reading.score, spans, scores), [*("unsure" for _ in before), *why, *("unsure" for _ in after)]
 
 
 def _mark(regions: Sequence[TextRegion], readings: Sequence[Reading], policy: TextPolicy) -> tuple[Marks, set[Sign]]:

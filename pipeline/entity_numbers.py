@@ -28,7 +28,7 @@ _IBAN_LENGTHS = {
     "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24,
     "XK": 20,
 }  # fmt: skip
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z0-9]{2}) ?([\dOoQDIlSBZ]) ?([\dOoQDIlSBZ])")
+_IBAN_START = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[a-z])(?=[A-Z]))([A-Za-z0-9]{2}) ?([\dOoQDIlSBZ]) ?([\dOoQDIlSBZ])")
 _REST = re.compile(r"[^\w\s]{0,2}(?!\S)")
 # A country's letters as they may be misread
 _AS_LETTERS = str.maketrans("0158264", "OISBZGA"), str.maketrans("0158264", "DISBZGA")
@@ -36,7 +36,7 @@ _CARD = re.compile(r"(?<![\d.])[2-6](?:[ -]?\d){11,18}(?!\d)")
 _CARD_GROUPS = re.compile(r"[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -])\d{6}\2\d{5}")
 _IBAN_BEFORE = re.compile(r"[A-Z]{2}\d\d ?$")
 _SSN = re.compile(r"(?<![\d-])(\d{3}) ?[- .]? ?(\d\d) ?[- .]? ?(\d{4})(?![\d-])")
-_PHONE = re.compile(r"(?<![\w.])(?:\+ ?|\()?\d(?: ?[()/.-]{0,2} ?\d){5,16}(?!\d)")
+_PHONE = re.compile(r"(?:(?<![\w.])|(?<=[a-z]{2}))(?:\+ ?|\()?\d(?: ?[()/.-]{0,2} ?\d){5,16}(?!\d)")
 # a date, a social security number
 _NO_PHONE = re.compile(r"\d\d?[./-]\d\d?[./-]\d{4}|\d{4}[./-]\d\d?[./-]\d\d?|\d{3}[- ]\d\d[- ]\d{4}")
 _PHONE_GROUPED = re.compile(r"\d ?[()/. -]{1,3} ?\d")
@@ -65,7 +65,8 @@ _REGIONS = (
 # In North America the area code shows; elsewhere a number within the country begins with 0, where there is one
 _WITHOUT_ZERO = ("ES", "IT", "PL", "DK", "US", "LU", "BR", "IN", "CN")
 _VAT = re.compile(
-    r"(?<![A-Za-z0-9])(ATU?|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)[ -]?"
+    r"(?:(?<![A-Za-z0-9])|(?<=[a-z]))"
+    r"(ATU?|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)[ -]?"
     r"((?:[\dA-Z][ .-]?){7,13}[\dA-Z]?)(?![A-Za-z0-9])"
 )
 _CURRENCY = r"(?:€|\$|£|¥|￥|₹|EUR|USD|GBP|CHF|JPY|AUD|CAD|SEK|NOK|DKK|PLN|CZK|Fr\.)"
@@ -108,6 +109,11 @@ def _labelled(text: str, start: int, kind: str) -> bool:
     before = text[max(0, start - _LABEL_REACH) : start]
     since = re.split(r"\d{3,}", before)[-1]
     return bool(_LABELS[kind].search(since))
+
+
+def _in_both(pattern: re.Pattern[str], text: str, digits: str) -> Iterator[re.Match[str]]:
+    for spelling in dict.fromkeys((text, digits)):
+        yield from pattern.finditer(spelling)
 
 
 def find_ibans(text: str, digits: str) -> Iterator[_Span]:
@@ -156,7 +162,7 @@ def _looks_like_iban(written: str, after: str) -> bool:
 
 def find_cards(text: str, digits: str) -> Iterator[_Span]:
     """Card numbers: 13 to 19 digits whose Luhn sum holds, or in a card's groups, or after a label."""
-    for match in _CARD.finditer(digits):
+    for match in _in_both(_CARD, text, digits):
         if _IBAN_BEFORE.search(text[: match.start()]):
             continue
         compact = re.sub(r"\D", "", match.group())
@@ -173,7 +179,7 @@ def _regular(written: str) -> bool:
 
 def find_ssns(text: str, digits: str) -> Iterator[_Span]:
     """US social security numbers in the ranges that are issued, written in 3-2-4 groups or after a label."""
-    for match in _SSN.finditer(digits):
+    for match in _in_both(_SSN, text, digits):
         label = _labelled(text, match.start(), "ssn")
         grouped = bool(re.fullmatch(r"\d{3} ?[- .] ?\d\d ?[- .] ?\d{4}", match.group()))
         if label or (grouped and ssn.is_valid("-".join(match.groups()))):
@@ -182,7 +188,7 @@ def find_ssns(text: str, digits: str) -> Iterator[_Span]:
 
 def find_phones(text: str, digits: str) -> Iterator[_Span]:
     """Phone numbers: international ones, national ones valid in one of many countries, any after a label."""
-    for match in _PHONE.finditer(digits):
+    for match in _in_both(_PHONE, text, digits):
         written, start = match.group(), match.start()
         if _NO_PHONE.fullmatch(written) and not _labelled(text, start, "phone"):
             continue

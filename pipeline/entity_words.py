@@ -31,6 +31,8 @@ _EMAIL = (
 _URL = (
     re.compile(r"\bh[t1]{2}ps? ?[:;.] ?/? ?/ ?\S+", re.IGNORECASE),
     re.compile(r"\b[wvWV]{3} ?[.,] ?\S+"),
+    re.compile(rf"\b[wvWV]{{3}} ?[.,](?: ?[\w.-]+){{1,6}}? ?[.,] ?{_TLD}\b(?: ?/(?: ?[\w./?=&%-]+)?)*"),
+    re.compile(rf"(?<![\w@.])[a-z0-9-]{{3,}} ?\. ?{_TLD}(?=\s*$)"),
     re.compile(rf"(?<![\w@.])(?:[a-z0-9-]+\.)+{_TLD}\b(?:/\S*)?(?!\s?@)", re.IGNORECASE),
     re.compile(r"(?<![\w@.])[a-z0-9-]+(?:[.-][a-z0-9-]+)* ?\. ?(?:com|org|net)\b(?:/\S*)?", re.IGNORECASE),
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +85,7 @@ def passages(regions: Sequence[TextRegion], readings: Sequence[Reading]) -> list
         if len(line) > 1:
             beside += [_join([single[i] for i in line], gap) for gap in (" ", "")]
     for first, second in _following(lines, regions, readings):
-        upper, lower = _join([single[i] for i in lines[first]], " "), _join([single[i] for i in lines[second]], " ")
+        upper, lower = _join([single[i] for i in first], " "), _join([single[i] for i in second], " ")
         below += [_join([upper, lower], gap, inner=False) for gap in (" ", "")]
         if upper.text.rstrip().endswith("-"):
             bare = len(upper.text.rstrip()) - 1
@@ -188,18 +188,28 @@ def _beside(left: _Placed, right: _Placed) -> bool:
 
 def _following(
     lines: Sequence[tuple[int, ...]], regions: Sequence[TextRegion], readings: Sequence[Reading]
-) -> Iterator[tuple[int, int]]:
-    """Pairs (line, line that follows it), as places in ``lines``."""
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Pairs of a line and the one that follows it, and of a line up to a region and the next from what is below that.
+
+    The latter is how text runs on in a cell of a table, or in one of two columns.
+    """
     places = {placed.index: (quarter, placed) for quarter, placed in _placed(regions, readings)}
     boxes = [_around([places[i] for i in line]) for line in lines]
     for first, (quarter, upper) in enumerate(boxes):
-        below = [
+        below = sorted(
             (lower.top - upper.bottom, second)
             for second, (other, lower) in enumerate(boxes)
             if other == quarter and second != first and _below(upper, lower)
-        ]
+        )
         if below:
-            yield first, min(below)[1]
+            yield lines[first], lines[below[0][1]]
+        # the lines of other columns, at about the same height
+        for _, second in (near for near in below if near[0] <= below[0][0] + upper.height / 2):
+            for last, start in product(range(len(lines[first])), range(len(lines[second]))):
+                head, tail = lines[first][: last + 1], lines[second][start:]
+                whole = (head, tail) == (lines[first], lines[below[0][1]])
+                if not whole and _apart(places[head[-1]][1], places[tail[0]][1]) < 0:
+                    yield head, tail
 
 
 def _around(line: Sequence[tuple[int, _Placed]]) -> tuple[int, _Placed]:
@@ -213,5 +223,10 @@ def _around(line: Sequence[tuple[int, _Placed]]) -> tuple[int, _Placed]:
 def _below(upper: _Placed, lower: _Placed) -> bool:
     smaller, larger = sorted((upper.height, lower.height))
     gap = lower.top - upper.bottom
-    apart = max(upper.low, lower.low) - min(upper.high, lower.high)
-    return smaller >= _ALIKE * larger and -0.5 * smaller <= gap <= _FARTHEST_LINE * smaller and apart < 0
+    alike = smaller >= _ALIKE * larger and -0.5 * smaller <= gap <= _FARTHEST_LINE * smaller
+    return alike and _apart(upper, lower) < 0
+
+
+def _apart(upper: _Placed, lower: _Placed) -> float:
+    """How far two regions of different lines are from standing one over the other, along the line."""
+    return max(upper.low, lower.low) - min(upper.high, lower.high)

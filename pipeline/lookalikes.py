@@ -10,6 +10,7 @@ import unicodedata
 
 _AS_DIGIT = str.maketrans("OoQDIl|!iSsBZzGbgqT", "0000111115582266997")
 _LOOKS = {"0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "8": "b", "2": "z", "6": "g", "9": "g", "q": "g"}
+_LETTERS = re.compile(r"[^\W\d_]+|[|!]+")
 _SURELY = frozenset("OoQDIl|SBZ")
 _TOKEN = re.compile(r"\S+")
 _UNSURE_DIGITS = re.compile(r"[\dOoQDIl|SBZ]{1,6}[.,]?")
@@ -29,6 +30,7 @@ def read_as_digits(text: str) -> str:
 
     A word is what stands between spaces. It is numeric when half of its letters and digits are digits, or when it has
     a digit and nothing but look-alikes beside. One of at most six look-alikes next to a numeric one is, too.
+    Letters that stand together are all digits or none: "as12" is a word and a number whose space was lost.
     """
     words = [(match.start(), match.group()) for match in _TOKEN.finditer(text)]
     numeric = [_mostly_digits(word) for _, word in words]
@@ -36,8 +38,13 @@ def read_as_digits(text: str) -> str:
     for index, (start, word) in enumerate(words):
         beside = any(numeric[max(0, index - 1) : index + 2])
         if numeric[index] or (beside and _UNSURE_DIGITS.fullmatch(word)):
-            out[start : start + len(word)] = word.translate(_AS_DIGIT)
+            out[start : start + len(word)] = _LETTERS.sub(_as_digits, word)
     return "".join(out)
+
+
+def _as_digits(letters: re.Match[str]) -> str:
+    digits = letters.group().translate(_AS_DIGIT)
+    return digits if digits.isdecimal() else letters.group()
 
 
 def _mostly_digits(word: str) -> bool:

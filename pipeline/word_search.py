@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from pipeline.lookalikes import fold_letters
 
-# Words of at least so many letters are also found with one letter wrong
-LONG_WORD = 6
+# For each so many letters a word is also found with one letter wrong, missing or too many; up to so many mistakes
+LONG_WORD, _MOST_MISTAKES = 6, 2
 
 
 class _Squeezed(NamedTuple):
@@ -29,12 +29,12 @@ class WordList:
         """Yield (start, end) of the words in a text, each from a word's boundary to one.
 
         Spaces, hyphens and other marks inside a word or between the words of a phrase do not matter, nor which of
-        several look-alikes was read (O or 0); long words may have one other letter.
+        several look-alikes was read (O or 0); long words may have a mistake or two.
         """
         letters, places = _squeeze(text)
         for word in self._words:
-            for start in _occurrences(letters, word):
-                first, last = places[start], places[start + len(word) - 1]
+            for start, end in _occurrences(letters, word):
+                first, last = places[start], places[end - 1]
                 if _is_boundary(text, first) and _is_boundary(text, last + 1):
                     yield first, last + 1
 
@@ -51,14 +51,35 @@ def _is_boundary(text: str, place: int) -> bool:
     return place == 0 or place == len(text) or not (text[place - 1].isalnum() and text[place].isalnum())
 
 
-def _occurrences(text: str, word: str) -> list[int]:
-    """Where a word stands in a text; a long one with at most one other letter, for then one of its halves is right."""
-    if len(word) < LONG_WORD:
-        return list(_all(text, word))
-    half = len(word) // 2
-    starts = {*_all(text, word[:half]), *(at - half for at in _all(text, word[half:]))}
-    fitting = (start for start in sorted(starts) if 0 <= start <= len(text) - len(word))
-    return [s for s in fitting if sum(a != b for a, b in zip(text[s : s + len(word)], word, strict=True)) <= 1]
+def _occurrences(text: str, word: str) -> list[tuple[int, int]]:
+    """(start, end) of a word in a text; with as many mistakes as its length allows, for then a part of it is right."""
+    mistakes = min(_MOST_MISTAKES, len(word) // LONG_WORD)
+    if not mistakes:
+        return [(start, start + len(word)) for start in _all(text, word)]
+    size = len(word) // (mistakes + 1)
+    starts = {
+        start - place + shift
+        for place in (part * size for part in range(mistakes + 1))
+        for start in _all(text, word[place : place + size])
+        for shift in range(-mistakes, mistakes + 1)
+    }
+    ends = [
+        (start, start + length)
+        for start in sorted(starts)
+        for length in range(len(word) - mistakes, len(word) + mistakes + 1)
+        if start >= 0 and start + length <= len(text)
+    ]
+    return [(start, end) for start, end in ends if _distance(text[start:end], word) <= mistakes]
+
+
+def _distance(one: str, other: str) -> int:
+    """Levenshtein's: how many letters must be changed, put in or taken out to make one of the other."""
+    row = list(range(len(other) + 1))
+    for count, letter in enumerate(one, 1):
+        diagonal, row[0] = row[0], count
+        for place, wanted in enumerate(other, 1):
+            diagonal, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, diagonal + (letter != wanted))
+    return row[-1]
 
 
 def _all(text: str, part: str) -> Iterator[int]:

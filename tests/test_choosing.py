@@ -61,7 +61,7 @@ def test_the_part_holds_its_characters_and_none_of_the_next() -> None:
 
 
 def test_a_match_of_the_first_character_goes_from_the_regions_beginning() -> None:
-    reading = Reading("ab", 0.9, np.array([(0.2, 0.4), (0.4, 0.6)], np.float32), np.full(2, 0.9, np.float32))
+    reading = Reading("ab", 0.9, np.array([(0.2, 0.4), (0.4, 0.8)], np.float32), np.full(2, 0.9, np.float32))
     choice = choose_text([at(0, 0, "x" * 10)], [reading], TextPolicy(patterns=("a",)))
     assert choice.goes[0].polygon[:, 0].min() <= 0
     assert choice.stays[0].polygon[:, 0].max() == pytest.approx(100)
@@ -96,6 +96,11 @@ def test_matches_run_from_a_line_to_the_next() -> None:
         (0, 14, "entity:iban"),
         (0, 12, "entity:iban"),
     ]
+
+
+def test_text_runs_on_within_its_column() -> None:
+    texts = [(0, 0, "Ratio 16:9"), (120, 0, "K-12"), (190, 0, "x"), (0, 26, "Room 7"), (120, 26, "3456 for")]
+    assert page(*texts, patterns=(r"K-\d{6}",)) == [(12, 16, "match"), (12, 16, "match")]
 
 
 def test_what_stands_under_a_whole_entity_is_not_drawn_into_it() -> None:
@@ -152,6 +157,15 @@ def test_a_region_in_which_nothing_was_read_goes() -> None:
     assert [p.reason for p in choose_text(region, [NOTHING_READ], TextPolicy(words=("a",))).goes] == ["unsure"]
     assert not choose_text(region, [NOTHING_READ], TextPolicy(words=("a",), least_score=0.0)).goes
     assert not choose_text(region, [NOTHING_READ], TextPolicy()).goes
+
+
+@pytest.mark.parametrize("falls", [False, True])
+def test_a_long_part_in_which_nothing_was_read_goes(falls: bool) -> None:
+    spans = np.array([(0.0, 0.2), (0.2, 0.4)], np.float32)
+    reading = Reading("ab", 0.9, (1 - spans[:, ::-1]) if falls else spans, np.full(2, 0.9, np.float32))
+    choice = choose_text([at(0, 0, "x" * 10)], [reading], TextPolicy(words=("q",)))
+    assert [columns(part) for part in choice.goes] == [(0, 6, "unsure") if falls else (4, 10, "unsure")]
+    assert not choose_text([at(0, 0, "x" * 10)], [reading], TextPolicy(words=("q",), least_score=0.0)).goes
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,10 @@ FOUND = [
     ("ssn", "123-45-6789", "123-45-6789"),
     ("ssn", "SSN: 123456789", "123456789"),
     ("ssn", "l23-45-67B9", "l23-45-67B9"),
+    ("ssn", "Known as339-30-7859 here", "339-30-7859"),
+    ("phone", "call us030 12345678", "030 12345678"),
+    ("iban", "kontoDE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"),
+    ("url", "www. exampl e. org/ form", "www. exampl e. org/ form"),
     ("date", "born 12.05.1983 in", "12.05.1983"),
     ("date", "2023-05-12", "2023-05-12"),
     ("date", "on March 12th, 2023", "March 12th, 2023"),
@@ -191,6 +195,8 @@ def test_accents_do_not_matter_and_long_words_may_have_one_wrong_letter() -> Non
     assert words_found("JURGEN MULLER", "Jürgen Müller") == ["JURGEN MULLER"]
     assert words_found("Anna Kowaiskj", "Kowalski") == ["Kowaiskj"]
     assert words_found("Kovaiskj", "Kowalski") == []
+    assert words_found("by Jügen Müler", "Jürgen Müller") == ["Jügen Müler"]
+    assert words_found("Kowalsski, Kowlski", "Kowalski") == ["Kowalsski", "Kowlski"]
     assert words_found("--", "-", "") == []
 
 
