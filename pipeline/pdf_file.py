@@ -12,6 +12,7 @@ from typing import Any
 
 import pymupdf
 
+from pipeline.complaints import without_names
 from pipeline.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -51,9 +52,10 @@ def close_pdfs() -> None:
 
 
 def complaints() -> tuple[str, ...]:
-    """MuPDF's warnings and errors since the last call, each once; forgets them."""
+    """MuPDF's warnings and errors since the last call, each once and without the document's words; forgets them."""
     lines = str(pymupdf.TOOLS.mupdf_warnings()).splitlines()
-    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.startswith("... repeated")))
+    said = (without_names(line) for line in lines if line.strip() and not line.startswith("... repeated"))
+    return tuple(dict.fromkeys(line for line in said if line))
 
 
 def _cached(path: str, password: str | None) -> Any:
@@ -124,4 +126,4 @@ def _check_page_tree(document: Any, path: str, claimed: int) -> None:
 
 def _cause(error: Exception) -> str:
     lines = [line for line in complaints() if "repair" not in line]
-    return "; ".join(lines[:3]) or next(iter(str(error).splitlines()), type(error).__name__)
+    return "; ".join(lines[:3]) or without_names(next(iter(str(error).splitlines()), "")) or type(error).__name__

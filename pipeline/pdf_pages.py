@@ -13,6 +13,7 @@ import pymupdf
 from PIL import Image
 from pymupdf import mupdf
 
+from pipeline.complaints import without_names
 from pipeline.errors import InputError, RestoreError, SetupError, StageError
 from pipeline.formats import RasterSettings
 from pipeline.jpeg_tables import tables_of, turned
@@ -44,7 +45,7 @@ def rasterize_pdf_page(ref: PageRef, settings: RasterSettings) -> Page:
         except RestoreError:
             raise
         except Exception as error:  # MuPDF raises many classes, which share no base in all its releases
-            cause = "; ".join(complaints()[:3]) or str(error)
+            cause = "; ".join(complaints()[:3]) or without_names(str(error))
             raise _failed(ref, f"cannot be read: {cause}", _REMEDY_BROKEN) from error
         finally:
             # decoded images and fonts of the last page; a run over thousands of pages must not collect them
@@ -136,13 +137,15 @@ def _draw_with_poppler(ref: PageRef, plan: _Plan, settings: RasterSettings) -> t
         try:
             drawn = _run_poppler(ref, plan, settings, strict=True)
         except pdf2image.exceptions.PDFSyntaxError as error:
-            noted = tuple(dict.fromkeys(str(error).splitlines()))
+            noted = tuple(dict.fromkeys(without_names(line) for line in str(error).splitlines()))
             drawn = _run_poppler(ref, plan, settings, strict=False)
     except pdf2image.exceptions.PDFInfoNotInstalledError as error:
         remedy = "install poppler-utils, or use --rasterizer pymupdf"
         raise SetupError("pdf2image needs Poppler's pdftoppm, which is not there", remedy) from error
     except Exception as error:  # whatever Poppler's output made Pillow or pdf2image raise
-        raise _failed(ref, f"could not be drawn by Poppler: {error}", "try --rasterizer pymupdf") from error
+        raise _failed(
+            ref, f"could not be drawn by Poppler: {without_names(str(error))}", "try --rasterizer pymupdf"
+        ) from error
     if len(drawn) != 1 or drawn[0].size != size:
         raise _failed(ref, "could not be drawn by Poppler in the right size", "try --rasterizer pymupdf")
     return np.array(drawn[0].convert("RGB")), noted

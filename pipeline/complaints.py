@@ -1,0 +1,42 @@
+"""What libraries say of a document, without the document's own words.
+
+MuPDF quotes names and operators that it does not know, fonts and resources: words of the document, which must reach
+no report and no log. Only what MuPDF itself says is kept.
+"""
+
+from __future__ import annotations
+
+import re
+
+# How MuPDF begins a message; what follows the next colon may be quoted from the document
+_KIND = re.compile(r"^(?:(?:MuPDF|syntax|format|library|limit|argument|system|unsupported|code) ?(?:error)?: )*", re.I)
+_QUOTED = re.compile(r"""['"`‘’“”(\[{<:/\\]|\b0x|\d""")
+# Words with capitals that are MuPDF's, Poppler's or the PDF format's own
+_OWN = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    ASCII85Decode ASCIIHexDecode Bad CCITT CCITTFaxDecode CFF CMYK CMap CMaps CalGray CalRGB
+    CharProcs ColorSpace Contents Could Couldn't DCTDecode DeviceN DeviceRGB Dictionary EOF EXIF
+    Embedded Encoding End Error Expected ExtGState Failed FlateDecode Font FreeType Function ICC
+    IDAT IHDR Illegal Image Incorrect Indexed Internal Invalid JBIG2 JBIG2Decode JPEG JPX JPXDecode
+    LZW LZWDecode Leftover Length Loop May MediaBox Missing MuPDF No ObjStm OpenType PDF PNG Page
+    Pages Pattern Properties RGB Resources Root Separation Shading Size Subtype Syntax TIFF
+    ToUnicode Too Top-level Trailer TrueType Type Type1 Type3 Unable Unexpected Unicode Unknown
+    Unterminated Warning Wrong XMP XObject XRef
+    """,
+    )
+)
+
+
+def without_names(message: str) -> str:
+    """A library's message up to where it begins to quote, and with "..." for words that may be the document's own."""
+    line = message.strip()
+    kind = _KIND.match(line)
+    begin = kind.end() if kind else 0
+    said = line[begin:]
+    quoted = _QUOTED.search(said)
+    words = said[: quoted.start() if quoted else len(said)].split()
+    kept = [word if word.islower() or word.strip(".,;") in _OWN or not word.isalpha() else "..." for word in words]
+    plain = [word if word.isascii() else "..." for word in kept]
+    return (line[:begin] + " ".join(plain)).strip(" :")
