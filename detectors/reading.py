@@ -38,6 +38,8 @@ WINDOW, SHARED = 1600, 192
 _DOUBTFUL, _CLEARLY = 0.9, 0.1
 # It may also be several lines: so many times what is found is cut in two
 _CUTS = 2
+# ... when it is so many times as high as the lower quarter of the regions, where there are so many
+_STACKED, _MANY = 1.4, 4
 
 
 class TextReader:
@@ -73,7 +75,12 @@ class TextReader:
         then neither can be read: a region read badly is cut at the rows with the least ink, and stays cut when its
         parts read clearly better.
         """
-        found = map_in_threads(lambda region: self._read_stacked(image, region, _CUTS), regions, self.threads)
+        heights = [run_size(run_corners(region.polygon))[1] for region in regions]
+        # lines are of about one height; what is no higher than most is one line, read badly for another reason
+        least = _STACKED * float(np.quantile(heights, 0.25)) if len(heights) >= _MANY else 0.0
+        cuts = [_CUTS if height >= least else 0 for height in heights]
+        work = list(zip(regions, cuts, strict=True))
+        found = map_in_threads(lambda item: self._read_stacked(image, *item), work, self.threads)
         pairs = [pair for lines in found for pair in lines]
         return tuple(region for region, _ in pairs), tuple(reading for _, reading in pairs)
 

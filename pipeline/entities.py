@@ -50,6 +50,7 @@ BY_STRENGTH = (*_FINDERS, *NAMED_KINDS)
 KINDS = tuple(sorted(BY_STRENGTH))
 _TRIM = " \t\n\r,;:"
 _BROKEN_END = re.compile(r"[-./_@=?&+(]$")
+_WITH_YEAR = re.compile(r"\d{4}|\d\D+\d\d?\D+\d\d")
 _BROKEN_START = re.compile(r"[./_@=?&)][A-Za-z0-9]")
 _MAIL_END = re.compile(r"\.[A-Za-z]{2,}$")
 
@@ -81,7 +82,8 @@ def find_entities(text: str, kinds: Iterable[str]) -> list[Found]:
 
 def looks_whole(text: str, kind: str) -> bool:
     """Whether an entity, standing at the end of a line, looks as if nothing of it could follow on the next."""
-    return not _BROKEN_END.search(text) and (kind != "email" or bool(_MAIL_END.search(text)))
+    ending = {"email": _MAIL_END, "date": _WITH_YEAR}.get(kind)
+    return not _BROKEN_END.search(text) and (ending is None or bool(ending.search(text)))
 
 
 def looks_broken(text: str, border: int) -> bool:

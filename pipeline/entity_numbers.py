@@ -29,14 +29,14 @@ _IBAN_LENGTHS = {
     "XK": 20,
 }  # fmt: skip
 _IBAN_START = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=[a-z])(?=[A-Z]))([A-Za-z0-9]{2}) ?([\dOoQDIlSBZ]) ?([\dOoQDIlSBZ])")
-_REST = re.compile(r"[^\w\s]{0,2}(?!\S)")
+_REST = re.compile(r"(?: ?\d){0,2}[^\w\s]{0,2}(?!\S)")
 # A country's letters as they may be misread
 _AS_LETTERS = str.maketrans("0158264", "OISBZGA"), str.maketrans("0158264", "DISBZGA")
 _CARD = re.compile(r"(?<![\d.])[2-6](?:[ -]?\d){11,18}(?!\d)")
 _CARD_GROUPS = re.compile(r"[2-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3[47]\d\d([ -])\d{6}\2\d{5}")
 _IBAN_BEFORE = re.compile(r"[A-Z]{2}\d\d ?$")
 _SSN = re.compile(r"(?<![\d-])(\d{3}) ?[- .]? ?(\d\d) ?[- .]? ?(\d{4})(?![\d-])")
-_PHONE = re.compile(r"(?:(?<![\w.])|(?<=[a-z]{2}))(?:\+ ?|\()?\d(?: ?[()/.-]{0,2} ?\d){5,16}(?!\d)")
+_PHONE = re.compile(r"(?:(?<![\w.])|(?<=[a-z]{2}))(?:\+ ?|\()?\d(?: ?(?:[()/.-]{1,2} ?)?\d){5,16}(?!\d)")
 # a date, a social security number
 _NO_PHONE = re.compile(r"\d\d?[./-]\d\d?[./-]\d{4}|\d{4}[./-]\d\d?[./-]\d\d?|\d{3}[- ]\d\d[- ]\d{4}")
 _PHONE_GROUPED = re.compile(r"\d ?[()/. -]{1,3} ?\d")
@@ -142,7 +142,7 @@ def _after_signs(text: str, start: int, count: int) -> int | None:
                 return index + 1
         else:
             others += 1
-            if others > 2 or text[index] not in " .-\n":
+            if others > 2 or text[index] not in " .,-\n":
                 return None
     return None
 

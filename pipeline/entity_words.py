@@ -17,24 +17,23 @@ _MAIL_HOST = (
     r"(?:g[o0]?[o0]?glemail|gmail|outlook|hotmail|yahoo|live|icloud|aol|gmx|web|proton(?:mail)?|t-online|freenet"
     r"|orange|wanadoo|laposte|libero|msn|mail|yandex|qq|163)"
 )
+# Before the @, also with a space beside its dots. Patterns here never have two ways to match the same text: that
+# would take for ever on a row of dots
+_LOCAL = r"(?<![\w.+%-])[\w.+%-]+(?: (?:(?=[._])|(?<=[._] ))[\w.+%-]+)*"
 _EMAIL = (
     # any word with a look-alike of @ inside; what else is in it was read, rightly or wrongly
-    re.compile(
-        r"(?:[\w+%-]+ ?[._] ?)*[\w.+%-]+ ?(?:@|©|®|\(at\)|\[at\]|\(a\)|\{at\}) ?[\w-]*[^\W\d_][\w-]*(?:\.[\w-]+)*"
-    ),
-    re.compile(
-        rf"(?:[\w+%-]+ ?[._] ?)*[\w.+%-]+ ?(?:@|©|®| at ) ?[\w-]+(?: ?[.,] ?[\w-]+)*? ?[.,] ?{_TLD}\b", re.IGNORECASE
-    ),
+    re.compile(rf"{_LOCAL} ?(?:@|©|®|\(at\)|\[at\]|\(a\)|\{{at\}}) ?[\w-]*[^\W\d_][\w-]*(?:\.[\w-]+)*"),
+    re.compile(rf"{_LOCAL} ?(?:@|©|®| at ) ?[\w-]+(?: ?[.,] ?[\w-]+)*? ?[.,] ?{_TLD}\b", re.IGNORECASE),
     # the @ not read at all, or as a letter
     re.compile(rf"[\w.+%-]{{2,}}{_MAIL_HOST} ?[.,] ?{_TLD}\b", re.IGNORECASE),
 )
 _URL = (
     re.compile(r"\bh[t1]{2}ps? ?[:;.] ?/? ?/ ?\S+", re.IGNORECASE),
     re.compile(r"\b[wvWV]{3} ?[.,] ?\S+"),
-    re.compile(rf"\b[wvWV]{{3}} ?[.,](?: ?[\w.-]+){{1,6}}? ?[.,] ?{_TLD}\b(?: ?/(?: ?[\w./?=&%-]+)?)*"),
+    re.compile(rf"\b[wvWV]{{3}} ?[.,] ?[\w.-]+(?: [\w.-]+){{0,5}}? ?[.,] ?{_TLD}\b(?: ?/ ?[\w./?=&%-]*)?"),
     re.compile(rf"(?<![\w@.])[a-z0-9-]{{3,}} ?\. ?{_TLD}(?=\s*$)"),
     re.compile(rf"(?<![\w@.])(?:[a-z0-9-]+\.)+{_TLD}\b(?:/\S*)?(?!\s?@)", re.IGNORECASE),
-    re.compile(r"(?<![\w@.])[a-z0-9-]+(?:[.-][a-z0-9-]+)* ?\. ?(?:com|org|net)\b(?:/\S*)?", re.IGNORECASE),
+    re.compile(r"(?<![\w@.])[a-z0-9-]+(?:\.[a-z0-9-]+)* ?\. ?(?:com|org|net)\b(?:/\S*)?", re.IGNORECASE),
 )
 _MONTH = (
     r"(?:jan(?:uary|uar|vier|v)?|feb(?:ruary|ruar)?|f[eé]v(?:rier)?|m[aä]r(?:ch|z|s|zo)?|mrz|apr(?:il|ile)?|avr(?:il)?"

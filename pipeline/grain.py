@@ -1,7 +1,8 @@
 """Giving the paper one grain again where something was removed, so that no seam tells where, how wide and what.
 
 A fill is smoother than a scan's paper: with the contrast stretched, the strokes that were removed can be read in it as
-smooth letters. So on flat paper around them all pixels get new grain, which is the paper's own, taken elsewhere.
+smooth letters; where there is no grain, a few specks of their rims can be enough to guess them. So flat paper around
+them is laid anew: its level, without specks, and grain of the paper's own, taken elsewhere.
 """
 
 from __future__ import annotations
@@ -14,27 +15,41 @@ from pipeline.types import Array
 BLUR_SIGMA = 2.5  # px: what is finer is grain
 FLAT_GRAIN = 4.0  # grey levels: where the blurred page varies by less than this, paper is flat
 FLAT_SIDE = 9  # px of the square over which that is measured
+PAPER_SIDE = 31  # px of the median that says what the paper's level is
+SPECK_CONTRAST = 6.0  # grey levels by which something stands out from it, ...
+LEAST_EXTENT = 24  # px ... and no less long than this it is a rule, a frame or a picture, and no speck
 LEAST_SAMPLE = 4096  # px of flat paper that are needed to know its grain
 _PATCH = 64  # px: the side of what is copied
 
 
 def renew_grain(image: Array, area: Array, seed: int) -> Array:
-    """The page with new grain on the flat paper of an area: (H, W, 3) uint8 RGB.
+    """The page with the flat paper of an area laid anew: (H, W, 3) uint8 RGB.
 
     ``area`` (H, W) bool is where something was removed, and what is around it. Rules, frames and pictures in it stay as
-    they are, and so does a page whose paper has no grain, or too little of it to know. ``seed`` makes it repeatable.
+    they are. A page whose paper has no grain, or too little to know, gets none. ``seed`` makes it repeatable.
     """
     if not area.any():
         return image.copy()
+    paper = cv2.medianBlur(image, PAPER_SIDE)
+    level = cv2.GaussianBlur(paper, (0, 0), BLUR_SIGMA).astype(np.float32)
+    flat = (_spread(level) < FLAT_GRAIN) & ~_structures(image, paper)
     smooth = cv2.GaussianBlur(image, (0, 0), BLUR_SIGMA).astype(np.float32)
-    flat = _spread(smooth) < FLAT_GRAIN
     grain = image.astype(np.float32) - smooth
-    known = flat & ~cv2.dilate(area.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
-    if np.count_nonzero(known) < LEAST_SAMPLE or float(grain[known].std()) < 0.3:
-        return image.copy()
-    fresh = _sample(grain, known, np.random.default_rng(seed))
-    renewed = np.where((area & flat)[..., None], smooth + fresh, image)
+    known = flat & (_spread(smooth) < FLAT_GRAIN)
+    known &= ~cv2.dilate(area.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
+    if np.count_nonzero(known) >= LEAST_SAMPLE and float(grain[known].std()) >= 0.3:
+        level = level + _sample(grain, known, np.random.default_rng(seed))
+    renewed = np.where((area & flat)[..., None], level, image)
     return np.rint(renewed).clip(0, 255).astype(np.uint8)
+
+
+def _structures(image: Array, paper: Array) -> Array:
+    """(H, W) bool: what stands out from the paper and is too long for a speck, and a little around it."""
+    apart = np.abs(cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.int16) - paper).max(axis=2) > SPECK_CONTRAST
+    count, label, stats, _ = cv2.connectedComponentsWithStats(apart.astype(np.uint8), connectivity=8)
+    long = stats[:count, 2:4].max(axis=1) >= LEAST_EXTENT
+    long[0] = False
+    return cv2.dilate(long[label].astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
 
 
 def merge_strokes(ink: Array, height: int) -> Array:

@@ -26,6 +26,8 @@ _OVERLAP, _ALIKE = 0.5, 0.5
 # Characters stand apart in so many words or more of at most so many letters each, and so many in the mean: some
 # spaces between cells are not read
 _CELLS, _MOST, _MEAN = 4, 3, 1.7
+# What may be one value in cells has so many signs at most, spaces and all, and so many letters a word in the mean
+_SHORT, _SHORT_WORDS = 60, 3.5
 _WORD = re.compile(r"\S+")
 
 
@@ -44,12 +46,20 @@ class Passage:
     """Text that is searched as one. ``signs`` has for each character where it is from; None for what was put in.
 
     ``borders`` are the places in ``text`` at which another region or line begins; a match that does not reach across
-    one of them is found in a shorter passage, too.
+    one of them is found in a shorter passage, too. Of a passage that is ``all_or_nothing`` only a match of all its
+    text counts.
     """
 
     text: str
     signs: tuple[Sign | None, ...]
     borders: tuple[int, ...] = ()
+    all_or_nothing: bool = False
+
+    def counts(self, start: int, end: int) -> bool:
+        """Whether a match of ``text[start:end]`` says something that a shorter passage does not."""
+        if self.all_or_nothing:
+            return start == 0 and end >= len(self.text.rstrip(".,;:"))
+        return not self.borders or self.crossed(start, end) is not None
 
     def crossed(self, start: int, end: int) -> int | None:
         """The first border that ``text[start:end]`` reaches across."""
@@ -76,7 +86,8 @@ def passages(regions: Sequence[TextRegion], readings: Sequence[Reading]) -> list
 
     Neighbours are joined twice, with a space and without, for a reader may have lost or made one; a hyphen at a
     line's end is left out a third time. Text in which characters stand apart, as in the cells of a form, is there a
-    second time without its spaces. All text is ``plain_marks``'.
+    second time without its spaces; so is a region of a few short words, but only as a whole. All text is
+    ``plain_marks``'.
     """
     single = [_region_passage(index, reading) for index, reading in enumerate(readings)]
     lines = form_lines(regions, readings)
@@ -90,7 +101,20 @@ def passages(regions: Sequence[TextRegion], readings: Sequence[Reading]) -> list
         if upper.text.rstrip().endswith("-"):
             bare = len(upper.text.rstrip()) - 1
             below.append(_join([Passage(upper.text[:bare], upper.signs[:bare]), lower], "", inner=False))
-    return single + _closed_up(single) + beside + _closed_up(beside) + below
+    tight = [_tight(passage) for passage in single if _is_broken_up(passage.text)]
+    return single + _closed_up(single) + tight + beside + _closed_up(beside) + below
+
+
+def _is_broken_up(text: str) -> bool:
+    """Whether a text may be one value in cells: some words, short ones."""
+    words = text.split()
+    return len(text) <= _SHORT and len(words) > 1 and sum(map(str.isalnum, text)) <= _SHORT_WORDS * len(words)
+
+
+def _tight(passage: Passage) -> Passage:
+    kept = [place for place, character in enumerate(passage.text) if not character.isspace()]
+    text = "".join(passage.text[place] for place in kept)
+    return Passage(text, tuple(passage.signs[place] for place in kept), all_or_nothing=True)
 
 
 def _closed_up(texts: Sequence[Passage]) -> list[Passage]:

@@ -92,6 +92,10 @@ def test_matches_run_from_a_line_to_the_next() -> None:
         (8, 14, "word"),
         (0, 3, "word"),
     ]
+    assert page((0, 0, "on 24 April"), (0, 26, "1973."), entities=("date",)) == [
+        (3, 11, "entity:date"),
+        (0, 4, "entity:date"),
+    ]
     assert page((0, 0, "DE89 3704 0044"), (0, 26, "0532 0130 00"), entities=("iban",)) == [
         (0, 14, "entity:iban"),
         (0, 12, "entity:iban"),
@@ -111,6 +115,8 @@ def test_what_stands_under_a_whole_entity_is_not_drawn_into_it() -> None:
 def test_characters_in_cells_are_one_number() -> None:
     assert page((0, 0, "2 0 2 3 - 0 5 - 1 2"), entities=("date",)) == [(0, 19, "entity:date")]
     assert page((0, 0, "K- 1 2 34 5 6"), patterns=(r"K-\d{6}",)) == [(0, 13, "match")]
+    assert page((0, 0, "r ossi @ex a mpl e. com"), entities=("email",)) == [(0, 23, "entity:email")]
+    assert page((0, 0, "Room 12 34 56"), patterns=(r"\d{6}",)) == []  # spaces count when there is more than the value
 
 
 def test_a_pattern_also_matches_digits_read_as_letters() -> None:

@@ -76,3 +76,14 @@ def test_words_of_a_line_become_one_line_and_lines_stay_apart():
     assert count - 1 == 2
     assert lines[50, 15:325].all() and not lines[90:120].any()
     assert lines[ink].all()
+
+
+def test_specks_of_letters_go_from_paper_without_grain():
+    page = np.full((SIDE, SIDE, 3), 250, np.uint8)
+    rim = cv2.dilate(letters().astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~letters()
+    rng = np.random.default_rng(1)
+    page[rim & (rng.random(rim.shape) < 0.1)] = 200
+    page[170:172] = 60  # a rule stays
+    renewed = renew_grain(page, merge_strokes(letters(), 30), seed=1)
+    assert (renewed[rim] == 250).mean() > 0.999 and (page[rim] == 200).any()
+    assert (renewed[170:172] == 60).all()

@@ -186,7 +186,7 @@ def export_onnx(
 
 
 def start_logging(verbose: int, quiet: bool) -> None:
-    """Our log goes to stderr; other packages' only with -vv."""
+    """Our log goes to stderr; other packages' only with -vv, and what may quote documents never."""
     from rich.console import Console
     from rich.logging import RichHandler
 
@@ -201,6 +201,9 @@ def start_logging(verbose: int, quiet: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose > 1 else logging.ERROR)
+    # these print fields and texts of documents when they are asked to say more
+    for name in ("PIL", "pypdf", "pikepdf", "pdfminer", "img2pdf", "fontTools"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     log.setLevel(level)
 
 

@@ -31,15 +31,25 @@ def travels(task: Callable[P, R]) -> Callable[P, R]:
         try:
             return task(*arguments, **options)
         except RestoreError as error:
-            log.debug("%s", task.__name__, exc_info=True)
+            log.debug("%s: %s", task.__name__, where(error))
             plain = error
         except Exception as error:
-            log.debug("%s", task.__name__, exc_info=True)
+            log.debug("%s: %s", task.__name__, where(error))
             plain = StageError(f"unexpected {type(error).__name__}: {error}", "please report this", task.__name__)
         plain.__cause__ = plain.__context__ = None
         raise plain
 
     return wrapped
+
+
+def where(error: BaseException) -> str:
+    """What kind of error was raised where, and for what before it; not their words, which may quote a document's."""
+    told: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(told) < 5:
+        told.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
+        cause = cause.__cause__ or cause.__context__
+    return "after ".join(told)
 
 
 class StageClock:
@@ -65,7 +75,7 @@ class StageClock:
                 f"{self._page} needs more memory than there is", "lower --dpi or --jobs", name, self.ref.page_number
             ) from error
         except Exception as error:
-            log.debug("stage %s", name, exc_info=True)
+            log.debug("stage %s: %s", name, where(error))
             place = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{self._page}: unexpected {type(error).__name__} in {place.name}: {error}"
             raise StageError(what, "please report this with the page", name, self.ref.page_number) from error
