@@ -20,7 +20,7 @@ _OWN = frozenset(
     CharProcs ColorSpace Contents Could Couldn't DCTDecode DeviceN DeviceRGB Dictionary EOF EXIF
     Embedded Encoding End Error Expected ExtGState Failed FlateDecode Font FreeType Function ICC
     IDAT IHDR Illegal Image Incorrect Indexed Internal Invalid JBIG2 JBIG2Decode JPEG JPX JPXDecode
-    LZW LZWDecode Leftover Length Loop May MediaBox Missing MuPDF No ObjStm OpenType PDF PNG Page
+    LZW LZWDecode Leftover Length Loop May MediaBox Missing MuPDF No ObjStm OpenType Overly PDF PNG Page
     Pages Pattern Properties RGB Resources Root Separation Shading Size Subtype Syntax TIFF
     ToUnicode Too Top-level Trailer TrueType Type Type1 Type3 Unable Unexpected Unicode Unknown
     Unterminated Warning Wrong XMP XObject XRef

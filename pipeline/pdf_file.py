@@ -52,10 +52,12 @@ def close_pdfs() -> None:
 
 
 def complaints() -> tuple[str, ...]:
-    """MuPDF's warnings and errors since the last call, each once and without the document's words; forgets them."""
+    """MuPDF's warnings and errors since the last call, each once; forgets them.
+
+    They may quote the document: what is told of them goes through ``without_names``.
+    """
     lines = str(pymupdf.TOOLS.mupdf_warnings()).splitlines()
-    said = (without_names(line) for line in lines if line.strip() and not line.startswith("... repeated"))
-    return tuple(dict.fromkeys(line for line in said if line))
+    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.startswith("... repeated")))
 
 
 def _cached(path: str, password: str | None) -> Any:
@@ -116,14 +118,14 @@ def _check_page_tree(document: Any, path: str, claimed: int) -> None:
         raise InputError(f"{path} has no readable page tree: {_cause(error)}", _REMEDY_DAMAGED) from None
     lines = complaints()
     for line in (*earlier, *lines):
-        logger.warning("%s: %s", path, line)
+        logger.warning("%s: %s", path, without_names(line))
     if found != claimed:
         raise InputError(f"{path} claims to have {claimed} pages, but {found} were found", _REMEDY_DAMAGED)
     broken = [line for line in lines if "page tree" in line]
     if broken:
-        raise InputError(f"{path} has a damaged page tree: {broken[0]}", _REMEDY_DAMAGED)
+        raise InputError(f"{path} has a damaged page tree: {without_names(broken[0])}", _REMEDY_DAMAGED)
 
 
 def _cause(error: Exception) -> str:
-    lines = [line for line in complaints() if "repair" not in line]
+    lines = [without_names(line) for line in complaints() if "repair" not in line]
     return "; ".join(lines[:3]) or without_names(next(iter(str(error).splitlines()), "")) or type(error).__name__

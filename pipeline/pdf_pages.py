@@ -45,7 +45,7 @@ def rasterize_pdf_page(ref: PageRef, settings: RasterSettings) -> Page:
         except RestoreError:
             raise
         except Exception as error:  # MuPDF raises many classes, which share no base in all its releases
-            cause = "; ".join(complaints()[:3]) or without_names(str(error))
+            cause = "; ".join(without_names(line) for line in complaints()[:3]) or without_names(str(error))
             raise _failed(ref, f"cannot be read: {cause}", _REMEDY_BROKEN) from error
         finally:
             # decoded images and fonts of the last page; a run over thousands of pages must not collect them
@@ -84,8 +84,8 @@ def _draw(document: Any, ref: PageRef, settings: RasterSettings) -> tuple[_Plan,
     noted = complaints()
     lost = lost_part(noted, document, ref.page_index)
     if lost:
-        raise _failed(ref, f"is damaged, and part of it cannot be drawn: {lost}", _REMEDY_BROKEN)
-    return plan, image, noted
+        raise _failed(ref, f"is damaged, and part of it cannot be drawn: {without_names(lost)}", _REMEDY_BROKEN)
+    return plan, image, tuple(dict.fromkeys(filter(None, map(without_names, noted))))
 
 
 def _page(ref: PageRef, plan: _Plan, image: Array, noted: tuple[str, ...]) -> Page:
