@@ -10,13 +10,13 @@ import re
 
 # How MuPDF begins a message; what follows the next colon may be quoted from the document
 _KIND = re.compile(r"^(?:(?:MuPDF|syntax|format|library|limit|argument|system|unsupported|code) ?(?:error)?: )*", re.I)
-_QUOTED = re.compile(r"""['"`‘’“”(\[{<:/\\]|\b0x|\d""")
+_QUOTED = re.compile(r"""(?<![A-Za-z])'|["`‘’“”(\[{<:/\\]|\b0x|\d""")
 # Words with capitals that are MuPDF's, Poppler's or the PDF format's own
 _OWN = frozenset(
     re.findall(
         r"\S+",
         """
-    ASCII85Decode ASCIIHexDecode Bad CCITT CCITTFaxDecode CFF CMYK CMap CMaps CalGray CalRGB
+    ASCII85Decode ASCIIHexDecode Bad Can Can't Cannot CCITT CCITTFaxDecode CFF CMYK CMap CMaps CalGray CalRGB
     CharProcs ColorSpace Contents Could Couldn't DCTDecode DeviceN DeviceRGB Dictionary EOF EXIF
     Embedded Encoding End Error Expected ExtGState Failed FlateDecode Font FreeType Function ICC
     IDAT IHDR Illegal Image Incorrect Indexed Internal Invalid JBIG2 JBIG2Decode JPEG JPX JPXDecode
