@@ -35,7 +35,7 @@ def read(image, regions):
         readings.append(
             Reading(text, 0.98, np.stack([edges[:-1], edges[1:]], axis=1), np.full(len(text), 0.98, np.float32))
         )
-    return tuple(readings)
+    return regions, tuple(readings)
 
 
 def find_ink(image, regions, everywhere):

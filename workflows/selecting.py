@@ -30,7 +30,7 @@ from workflows.config import RunSettings
 BLANK_DPI = 200
 MOVED = 0.05  # the share of a blank's print that stands elsewhere from which the report says so
 
-Reader = Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
+Reader = Callable[[Array, Sequence[TextRegion]], tuple[Sequence[TextRegion], Sequence[Reading]]]
 Finder = Callable[[Array, Sequence[TextRegion], bool], Array]
 
 
@@ -74,15 +74,15 @@ def select_ink(
     """Decide what goes of a page.
 
     ``find_ink`` takes image, regions and whether ink counts wherever it stands, and says which pixels are ink of the
-    kind that goes; ``read`` says what regions say. Raises StageError for a zone off the page or a blank that does not
-    fit, UsageError and InputError for files that cannot be used.
+    kind that goes; ``read`` gives the regions line by line, and what each says. Raises StageError for a zone off the
+    page or a blank that does not fit, UsageError and InputError for files that cannot be used.
     """
     found = find_ink(page.image, regions, False)
     shape = found.shape
     choice = _Choice()
     policy = text_policy(settings)
     if policy is not None:
-        parts = choose_text(regions, read(page.image, regions), policy)
+        parts = choose_text(*read(page.image, regions), policy)
         _add_parts(choice, parts.goes, parts.stays, shape)
     if settings.zones is not None:
         found = _add_zones(choice, page, settings.zones, found, lambda: find_ink(page.image, regions, True))
@@ -192,7 +192,7 @@ def reread(image: Array, regions: Sequence[TextRegion], settings: RunSettings, r
     policy = text_policy(settings)
     if policy is None or not policy.looks_for_something:
         return ()
-    parts = choose_text(regions, read(image, regions), policy).goes
+    parts = choose_text(*read(image, regions), policy).goes
     height, width = image.shape[:2]
     edge = (width - 1, height - 1)
     inside = [part.polygon.clip((0, 0), edge).astype(np.float32) for part in parts if part.reason != "unsure"]

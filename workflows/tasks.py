@@ -105,8 +105,10 @@ def _ink(settings: RunSettings, image: Array, regions: Sequence[TextRegion], eve
     return find_ink(image, regions, settings, everywhere)
 
 
-def _read(settings: RunSettings, image: Array, regions: Sequence[TextRegion]) -> Sequence[Reading]:
-    return make_text_reader(threads_of(settings)).read(image, regions)
+def _read(
+    settings: RunSettings, image: Array, regions: Sequence[TextRegion]
+) -> tuple[Sequence[TextRegion], Sequence[Reading]]:
+    return make_text_reader(threads_of(settings)).read_lines(image, regions)
 
 
 @travels

@@ -71,7 +71,7 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
         return levels_of(make_reader(settings.stroke_weights, threads).read(image, wanted), selection)
 
     def by_text(image: Array) -> Sequence[Array]:
-        return reread(image, detector.detect(image, ref), settings, make_text_reader(threads).read)
+        return reread(image, detector.detect(image, ref), settings, make_text_reader(threads).read_lines)
 
     return Tools(
         detect=lambda image: detector.detect(image, ref),
