@@ -8,6 +8,7 @@ from typing import Any
 
 import img2pdf
 import numpy as np
+import pikepdf
 from PIL import Image
 
 from pipeline.errors import StageError, UsageError
@@ -172,7 +173,16 @@ def _pdf(page: Page, settings: WriteSettings) -> bytes:
         nodate=True,
         producer=None,
     )
-    return bytes(content)
+    return _without_info(bytes(content))
+
+
+def _without_info(content: bytes) -> bytes:
+    """The same PDF without the empty /Info that img2pdf always writes: a page holds its picture and nothing else."""
+    out = BytesIO()
+    with pikepdf.open(BytesIO(content)) as pdf:
+        del pdf.trailer["/Info"]
+        pdf.save(out, deterministic_id=True, fix_metadata_version=False)
+    return out.getvalue()
 
 
 def _embeddable(page: Page, settings: WriteSettings) -> bytes:

@@ -161,3 +161,12 @@ def test_palette_keeps_every_colour(tmp_path: Path) -> None:
         with Image.open(path) as image:
             assert image.mode == ("RGB" if extra else "P")
         np.testing.assert_array_equal(read(path).image, pixels)
+
+
+def test_a_page_on_its_own_holds_no_information_about_its_document(tmp_path: Path) -> None:
+    """A run that is killed leaves such pages behind, and they must be as clean as documents are."""
+    path = tmp_path / "page.pdf"
+    encode_page(make_page(photograph(121, 90)), PDF, DEFAULT, path)
+    with pikepdf.open(path) as pdf:
+        assert set(pdf.trailer.keys()) == {"/Root", "/Size", "/ID"}
+        assert all("/Type" in thing or isinstance(thing, pikepdf.Stream) for thing in pdf.objects)
