@@ -8,6 +8,7 @@ there is no seam in it. A tile that is flat throughout never sees the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ import numpy as np
 from pipeline.errors import SetupError
 from pipeline.paper import from_nearest
 from pipeline.threads import map_in_threads
-from pipeline.types import Array, RestoredTile, Tile
+from pipeline.types import Array, Box, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.fill import fill, has_greys
 
@@ -29,14 +30,24 @@ FLAT, UNEVEN = 4.5, 7.5
 SPREAD_SIDE = 11  # px, the square: what is farther from a stroke than half of it does not run under it
 GRAIN_SIGMA = 1.0  # px, of the blur
 LEAST_KNOWN = 0.1  # the share of a square that must be known to say anything
+CONTEXT = 48  # px that the network sees around uneven strokes, where it need not see the whole tile
+LEAST_SIDE, SIDE_STEP = 256, 64  # px: it was trained on crops of 256, and every new size costs it some preparation
 RIM = 1  # px next to the strokes that are left out: they carry some ink
 
 
 class PrefilledRemover(Protocol):
-    """A remover that takes fills of its tiles along with them, as CTRNet does."""
+    """A remover that takes fills of its tiles along with them, as CTRNet does.
+
+    ``takes_any_size``: tiles may have any sides that are multiples of 64, and less costs less.
+    """
 
     needs_structure: bool
     needs_soft_mask: bool
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether a tile's size may be any."""
+        ...
 
     def remove(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None = None) -> tuple[RestoredTile, ...]:
         """As ``Remover.remove``; ``prefills`` are what ``fill`` makes of the tiles."""
@@ -69,18 +80,23 @@ class AutoRemover:
         fills = map_in_threads(lambda tile: fill(tile.image, tile.text_mask), tiles, threads)
         shares = map_in_threads(lambda tile: measure_unevenness(tile.image, tile.text_mask), tiles, threads)
         chosen = [number for number, share in enumerate(shares) if share.any()]
-        predicted = self._predict([tiles[number] for number in chosen], [fills[number] for number in chosen])
-        results = fills.copy()
-        for number, restored in zip(chosen, predicted, strict=True):
-            results[number] = _mix(tiles[number], fills[number], restored.image, shares[number])
-        return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, results, strict=True))
+        if chosen:
+            network = self._load()
+            windows = [_find_window(shares[number], network.takes_any_size) for number in chosen]
+            asked = [_cut(tiles[number], window) for number, window in zip(chosen, windows, strict=True)]
+            seen = [fills[number][window.slices] for number, window in zip(chosen, windows, strict=True)]
+            predicted = network.remove(asked, seen)
+            for number, window, part, restored in zip(chosen, windows, asked, predicted, strict=True):
+                filled = fills[number]
+                fills[number] = filled.copy()  # what the network was given stays as it is
+                mixed = _mix(part, filled[window.slices], restored.image, shares[number][window.slices])
+                fills[number][window.slices] = mixed
+        return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, fills, strict=True))
 
-    def _predict(self, tiles: list[Tile], fills: list[Array]) -> tuple[RestoredTile, ...]:
-        if not tiles:
-            return ()
+    def _load(self) -> PrefilledRemover:
         if self._network is None:
             self._network = _load_network(self._settings)
-        return self._network.remove(tiles, fills)
+        return self._network
 
 
 def measure_unevenness(image: Array, mask: Array) -> Array:
@@ -116,6 +132,37 @@ def _load_network(settings: RemoverSettings) -> PrefilledRemover:
     from remover.ctrnet.remover import CtrnetRemover
 
     return CtrnetRemover(settings)
+
+
+def _find_window(share: Array, any_size: bool) -> Box:
+    """What the network is to see of a tile, in the tile's pixels: all strokes that are uneven, and their context."""
+    height, width = share.shape
+    if not any_size:
+        return Box(0, 0, width, height)
+    (y0, y1), (x0, x1) = (_span(np.asarray(share.any(axis=axis))) for axis in (1, 0))
+    return Box(x0, y0, x1, y1)
+
+
+def _span(filled: Array) -> tuple[int, int]:
+    """The range along an axis around what is filled: its length a multiple of the step, or the whole axis."""
+    places = np.flatnonzero(filled)
+    low, high = int(places[0]) - CONTEXT, int(places[-1]) + 1 + CONTEXT
+    length = min(max(-(-(high - low) // SIDE_STEP) * SIDE_STEP, LEAST_SIDE), filled.size)
+    start = min(max((low + high - length) // 2, 0), filled.size - length)
+    return start, start + length
+
+
+def _cut(tile: Tile, window: Box) -> Tile:
+    """The part of a tile under a window in its pixels."""
+    box = Box(*(edge + at for edge, at in zip(astuple(window), (tile.box.x0, tile.box.y0) * 2, strict=True)))
+    return Tile(
+        box,
+        tile.image[window.slices],
+        tile.text_mask[window.slices],
+        tile.polygon_mask[window.slices],
+        None if tile.soft_mask is None else tile.soft_mask[window.slices],
+        None if tile.structure is None else tile.structure[window.slices],
+    )
 
 
 def _mix(tile: Tile, filled: Array, predicted: Array, share: Array) -> Array:

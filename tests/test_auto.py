@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
 from small_ctrnet import write_small_documents
 
 from pipeline.errors import SetupError
 from pipeline.types import Box, RestoredTile, Tile
-from remover.auto import AutoRemover, measure_unevenness
+from remover.auto import CONTEXT, LEAST_SIDE, SIDE_STEP, AutoRemover, _span, measure_unevenness
 from remover.base import RemoverSettings
 from remover.fill import fill
 
@@ -18,8 +21,9 @@ class FakeNetwork:
 
     needs_structure = needs_soft_mask = False
 
-    def __init__(self, colour=(200, 10, 20)):
+    def __init__(self, colour=(200, 10, 20), takes_any_size=False):
         self.colour, self.seen, self.fills = colour, [], []
+        self.takes_any_size = takes_any_size
 
     def remove(self, tiles, prefills=None):
         self.seen += [tile.box for tile in tiles]
@@ -69,6 +73,33 @@ def test_the_network_answers_beside_the_rule_and_the_fill_far_from_it():
     far, beside = given.text_mask & (abs(columns - 201) > 20), given.text_mask & (abs(columns - 201) <= 3)
     assert (answer.image[far] == filled[far]).all()
     assert beside.any() and (answer.image[beside] == network.colour).all()
+
+
+def test_a_network_that_takes_any_size_sees_uneven_strokes_with_their_context_and_answers_the_same():
+    given = tile(0, rule=200)
+    whole, part = FakeNetwork(), FakeNetwork(takes_any_size=True)
+    (expected,) = AutoRemover(RemoverSettings(), whole).remove([given])
+    (answer,) = AutoRemover(RemoverSettings(), part).remove([given])
+    assert (answer.image == expected.image).all()
+    (box,) = part.seen
+    uneven = measure_unevenness(given.image, given.text_mask) > 0
+    rows, columns = np.flatnonzero(uneven.any(axis=1)), np.flatnonzero(uneven.any(axis=0))
+    assert box.y0 <= rows[0] - CONTEXT and rows[-1] + CONTEXT < box.y1
+    assert box.x0 <= columns[0] - CONTEXT and columns[-1] + CONTEXT < box.x1
+    assert box.width < 512 and part.fills[0].shape == (box.height, box.width, 3)
+
+
+@settings(max_examples=200)
+@given_any(st.integers(1, 16), st.data())
+def test_a_window_holds_what_it_must_is_of_a_size_the_network_knows_and_stays_inside(steps, data):
+    length = 32 * steps
+    places = data.draw(st.lists(st.integers(0, length - 1), min_size=1, max_size=3))
+    filled = np.zeros(length, bool)
+    filled[places] = True
+    start, end = _span(filled)
+    assert 0 <= start <= max(0, min(places) - CONTEXT) or start == 0
+    assert min(length, max(places) + 1 + CONTEXT) <= end <= length
+    assert end - start == length or ((end - start) % SIDE_STEP == 0 and end - start >= LEAST_SIDE)
 
 
 def test_a_stroke_is_answered_by_one_of_the_two_all_along():

@@ -53,6 +53,7 @@ class FakeEngine:
 
     makes_structure = False
     takes_prefill = False
+    takes_any_size = False
     side_by_side = False
 
     def __init__(self, room):

@@ -47,11 +47,13 @@ class Engine(Protocol):
     """Runs batches.
 
     ``makes_structure`` says whether it makes structure maps itself, ``takes_prefill`` whether its network is one for
-    documents, ``side_by_side`` whether several threads may run batches at once, each with a ``run`` of its own.
+    documents, ``takes_any_size`` whether batches of other shapes cost it no preparation worth speaking of, and
+    ``side_by_side`` whether several threads may run batches at once, each with a ``run`` of its own.
     """
 
     makes_structure: bool
     takes_prefill: bool
+    takes_any_size: bool
     side_by_side: bool
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
@@ -66,6 +68,7 @@ class CpuEngine:
     """torch on the CPU: weights and images with channels last, which its convolutions want."""
 
     makes_structure = False
+    takes_any_size = True
     side_by_side = True
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
@@ -88,6 +91,7 @@ class GpuEngine:
     """torch on a CUDA device: compiled, channels last, copies beside computing, structure maps made there."""
 
     makes_structure = True
+    takes_any_size = False
     side_by_side = False
 
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
@@ -129,6 +133,7 @@ class OpenVinoEngine:
     """OpenVINO on the CPU (extra ``openvino``): compiled for one batch shape, at the first batch."""
 
     makes_structure = False
+    takes_any_size = False
     side_by_side = False
 
     def __init__(self, network: InferenceGenerator, precision: Precision, threads: int) -> None:

@@ -137,7 +137,8 @@ class RowsConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H', W'), no padding."""
-        parts = self.columns(x)
+        # whole planes add up four times as fast as three channels out of 21
+        parts = self.columns(x).contiguous()
         length = x.shape[3] - self.width + 1
         assert self.bias is not None
         total = parts[:, : self.c_out, :, :length] + self.bias[:, None, None]

@@ -55,6 +55,11 @@ class CtrnetRemover:
         self._threads = settings.threads if self._engine.side_by_side else 1
         self.batch_size = _first_batch_size(device) if settings.batch_size == "auto" else settings.batch_size
 
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether tiles may have other sides than ``tile_side``: multiples of 32, each a batch of its own."""
+        return self._for_documents and self._engine.takes_any_size and self.batch_size == 1
+
     def remove(self, tiles: Sequence[Tile], prefills: Sequence[Array] | None = None) -> tuple[RestoredTile, ...]:
         """See ``Remover.remove``. A batch that does not fit into memory is halved, for good.
 
