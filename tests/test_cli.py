@@ -131,3 +131,44 @@ def test_the_table_of_exit_codes_is_complete_and_in_the_readme() -> None:
     assert set(MEANINGS) == set(ExitCode)
     for code, meaning in MEANINGS.items():
         assert f"| {int(code)} | {meaning} |" in readme
+
+
+LEAVING = """
+import atexit, sys
+from workflows.command_exits import leave_quickly
+class Slow:
+    def __del__(self): print("taken apart")
+keep = Slow()
+atexit.register(lambda: print("registered before"))
+def program():
+    atexit.register(lambda: print("cleared away"))
+    print("no line end", end=";")
+    {how}
+leave_quickly(program)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("sys.exit(6)", 6), ("sys.exit(0)", 0), ("sys.exit()", 0), ("pass", 0)],
+)
+def test_the_end_clears_away_and_keeps_output_and_code_but_takes_nothing_apart(how: str, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", LEAVING.format(how=how)], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "no line end;cleared away\n", "")
+
+
+@pytest.mark.parametrize(("how", "code"), [("1 / 0", 1), ("sys.exit('words')", 1)])
+def test_an_unforeseen_end_is_left_to_the_interpreter(how: str, code: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", LEAVING.format(how=how)], capture_output=True, text=True)
+    assert ended.returncode == code and "registered before" in ended.stdout
+    assert "ZeroDivisionError" in ended.stderr or "words" in ended.stderr
+
+
+def test_a_reader_that_is_gone_is_no_success() -> None:
+    reader = f"{sys.executable} -c 'pass'"
+    writer = LEAVING.format(how="print('x' * 200000)")
+    ended = subprocess.run(
+        ["bash", "-c", f'"$0" -c "$1" | {reader}; exit "${{PIPESTATUS[0]}}"', sys.executable, writer],
+        capture_output=True,
+    )
+    assert ended.returncode != 0

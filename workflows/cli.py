@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workflows.command_exits import exits
+from workflows.command_exits import exits, leave_quickly
 from workflows.config import RunSettings
 from workflows.settings_file import load_settings
 from workflows.train_cli import train_app
@@ -212,4 +212,4 @@ def main() -> None:
     # Fixed before numpy loads: each task works on one thread, whatever the machine offers.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    app()
+    leave_quickly(app)
