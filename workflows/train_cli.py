@@ -100,23 +100,25 @@ def preview(
 
 def _strokes(config: Path | None = None, **given: Any) -> int:
     """Train the network that tells printed ink, handwriting and everything else apart."""
+    from workflows.training.command import tell
     from workflows.training.loop import train
     from workflows.training.settings import build_settings
     from workflows.training.strokes_task import StrokesTask
 
     settings = build_settings(config, {name: value for name, value in given.items() if value})
-    typer.echo(train(StrokesTask(settings.init), settings))
+    tell(train(StrokesTask(settings.init), settings))
     return 0
 
 
 def _ctrnet(config: Path | None = None, **given: Any) -> int:
     """Train CTRNet for documents."""
+    from workflows.training.command import tell
     from workflows.training.ctrnet_task import CtrnetTask, CtrnetTaskSettings
     from workflows.training.loop import train
     from workflows.training.settings import build_settings
 
     settings = build_settings(config, {name: value for name, value in given.items() if value})
-    typer.echo(train(CtrnetTask(CtrnetTaskSettings(init=settings.init)), settings))
+    tell(train(CtrnetTask(CtrnetTaskSettings(init=settings.init)), settings))
     return 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline.errors import RestoreError
 from workflows.exit_codes import code_for_error
@@ -15,8 +17,14 @@ def run_trainer(arguments: list[str] | None, description: str, make: Callable[[T
     """Read the settings, train, print the weights' path; the exit code. Foreseen errors become a line on stderr."""
     try:
         settings = read_settings(arguments, description)
-        print(train(make(settings), settings))
+        tell(train(make(settings), settings))
     except RestoreError as error:
         print(f"restore-docs: {error}", file=sys.stderr)
         return int(code_for_error(error))
     return 0
+
+
+def tell(weights: Path) -> None:
+    """Print where the weights are: once, however many processes trained them."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # set by whatever starts a process per device
+        print(weights)
