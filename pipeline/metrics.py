@@ -47,9 +47,9 @@ from pipeline.tones import ERROR_ABOVE, grey_difference, inner_errors, luma
 from pipeline.types import Array
 
 __all__ = [
+    "WINDOW",
     "DetectionScore",
     "ReadWord",
-    "WINDOW",
     "TextAreas",
     "age",
     "age_legacy",

@@ -106,7 +106,7 @@ def _load(path: Path) -> tuple[bool, Any]:
     from workflows.evaluation.inception import make_network
 
     try:
-        return True, torch.jit.load(str(path), map_location="cpu").eval()
+        return True, torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except RuntimeError:
         pass  # no TorchScript
     try:

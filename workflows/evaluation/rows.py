@@ -1,8 +1,8 @@
 """The rows of a data set with truth, in two layouts, and file lists of them. Finds files; opens none but lists.
 
 ``pairs``: ``input/``, ``gt/`` (and ``gt_all/``), ``mask/`` and ``json/``, as ``restore-docs make-pairs`` writes them.
-``scut``: ``all_images/``, ``all_labels/``, ``all_gts/`` and ``structure_im/``, as SCUT-EnsText comes. Files of a row have
-one name, their suffixes may differ.
+``scut``: ``all_images/``, ``all_labels/``, ``all_gts/`` and ``structure_im/``, as SCUT-EnsText comes. Files of a row
+have one name, their suffixes may differ.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ class Sample:
 
     ``words`` are polygons of the text that should go, ``ignored`` of what neither counts, ``strokes`` (H, W) bool is
     the ink that should go, None where a data set has neither polygons nor masks. ``texts`` are the words that should go
-    as a reader would have to read them, ``keeps`` those that should stay, ``kept`` their polygons. ``handwriting``: only
-    what is written by hand should go.
+    as a reader would have to read them, ``keeps`` those that should stay, ``kept`` their polygons. ``handwriting``:
+    only what is written by hand should go.
     """
 
     row: Row

@@ -1,4 +1,4 @@
-"""One page's figures. Each is a numerator and a denominator, so that means over pages and pooled shares are one thing."""
+"""One page's figures. Each is a numerator and a denominator: means over pages and pooled shares are one thing then."""
 
 from __future__ import annotations
 

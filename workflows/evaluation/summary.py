@@ -27,7 +27,7 @@ Values = dict[str, float]
 
 
 def average(scored: Sequence[Scored]) -> Values:
-    """Each figure over all pages: the mean of its values, or for shares of regions and words the share of all of them."""
+    """Each figure over all pages: the mean of its values, or of regions and words the share of all of them."""
     names = _names(scored)
     over, under = _arrays(scored, names)
     totals, counts = over.sum(axis=0), under.sum(axis=0)

@@ -1,0 +1,104 @@
+"""The commands that measure: ``evaluate``, ``make-flist`` and ``make-pairs``. Loads nothing heavy by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workflows.command_exits import exits
+
+# The settings of a run that say how a page is cleaned; what a data set says itself, and where outputs go, is no option
+SHAPING = (
+    "detector", "detector_model", "detector_engine", "remove", "ink", "mask", "stroke_weights", "remover", "weights",
+    "device", "precision", "batch_size", "engine", "verify", "threads",
+)  # fmt: skip
+
+Merge = Callable[..., Any]
+Start = Callable[[int, bool], None]
+
+
+def add_evaluation(app: typer.Typer, with_settings: Merge, start_logging: Start) -> None:
+    """Give the program the commands that measure. ``with_settings`` adds a run's settings to a command's options."""
+
+    def evaluate(
+        dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder in one of the layouts, or a list.")],
+        layout: Annotated[
+            str | None, typer.Option(metavar="pairs|scut", help="How it lies; else by its folders.")
+        ] = None,
+        predictions: Annotated[Path | None, typer.Option(metavar="DIR", help="Score these ready-made outputs.")] = None,
+        masks: Annotated[
+            str, typer.Option(metavar="annotated|detected", help="Who says where text is: the data set, the detector.")
+        ] = "detected",
+        save: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Keep cleaned images, and predictions in raw/.")
+        ] = None,
+        json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures as JSON.")] = None,
+        csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for each page.")] = None,
+        sheet: Annotated[
+            Path | None, typer.Option(metavar="FILE.png", help="Draw best, median and worst page.")
+        ] = None,
+        target: Annotated[
+            str, typer.Option(metavar="auto|all", help="With handwriting: is only that to go, or all text?")
+        ] = "auto",
+        detection: Annotated[bool, typer.Option("--detection/--no-detection", help="Look for text left.")] = True,
+        ocr: Annotated[bool, typer.Option("--ocr", help="Read the words with Tesseract.")] = False,
+        inception: Annotated[Path | None, typer.Option(metavar="FILE", help="An Inception network: gives FID.")] = None,
+        seed: Annotated[int, typer.Option(help="Of the confidence intervals.")] = 0,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log nothing but errors.")] = False,
+        **options: Any,
+    ) -> int:
+        """Score the program, or ready-made outputs, on a data set with truth."""
+        from workflows.evaluate import evaluate_command
+
+        start_logging(0, quiet)
+        chosen = {
+            "layout": layout, "predictions": predictions, "masks": masks, "save": save, "json_path": json,
+            "csv_path": csv, "sheet": sheet, "everything": _is_all(target), "detection": detection, "ocr": ocr,
+            "inception": inception, "seed": seed,
+        }  # fmt: skip
+        given = {name: value for name, value in options.items() if value is not None}
+        return evaluate_command(dataset, *_build(chosen, given))
+
+    app.command("evaluate")(with_settings(exits(evaluate), SHAPING))
+    app.command("make-flist")(exits(_make_flist(start_logging)))
+
+
+def _is_all(target: str) -> bool:
+    from pipeline.errors import require_known
+
+    require_known("--target", target, ("auto", "all"))
+    return target == "all"
+
+
+def _build(chosen: dict[str, Any], given: dict[str, Any]) -> tuple[Any, Any]:
+    """Both settings, checked. The paper's way is the default for its data: SCUT is composited under polygons."""
+    from pydantic import ValidationError
+
+    from pipeline.errors import UsageError
+    from workflows.evaluate import EvaluateSettings
+    from workflows.settings_file import load_settings
+
+    try:
+        settings = EvaluateSettings.model_validate(chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).removesuffix("_path")
+        raise UsageError(f"--{option}: {first['msg']}", "see restore-docs evaluate --help") from None
+    return settings, load_settings(given, None)
+
+
+def _make_flist(start_logging: Start) -> Callable[..., int]:
+    def make_flist(
+        folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, or a data set in one of the layouts.")],
+        out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where the list goes.")],
+    ) -> int:
+        """Write the file list of a folder: one image path a line, sorted."""
+        from workflows.evaluate import make_flist_command
+
+        start_logging(0, False)
+        return make_flist_command(folder, out)
+
+    return make_flist
