@@ -64,6 +64,7 @@ def add_evaluation(app: typer.Typer, with_settings: Merge, start_logging: Start)
 
     app.command("evaluate")(with_settings(exits(evaluate), SHAPING))
     app.command("make-flist")(exits(_make_flist(start_logging)))
+    app.command("make-pairs")(exits(_make_pairs(start_logging)))
 
 
 def _is_all(target: str) -> bool:
@@ -102,3 +103,36 @@ def _make_flist(start_logging: Start) -> Callable[..., int]:
         return make_flist_command(folder, out)
 
     return make_flist
+
+
+def _make_pairs(start_logging: Start) -> Callable[..., int]:
+    def make_pairs(
+        pdf: Annotated[
+            list[str], typer.Argument(metavar="PDF...", help="Born-digital PDFs: files, folders, patterns.")
+        ],
+        out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the pairs go.")],
+        pages: Annotated[str, typer.Option(metavar="1-3,7", help="Only these pages of each PDF.")] = "",
+        per_pdf: Annotated[int, typer.Option(min=0, help="So many pages of each PDF, drawn by chance; 0: all.")] = 0,
+        dpi: Annotated[int, typer.Option(min=30, max=1200, help="Resolution.")] = 200,
+        scan: Annotated[bool, typer.Option("--scan", help="Degrade page and truth alike, as a scanner does.")] = False,
+        handwriting: Annotated[
+            bool, typer.Option("--handwriting", help="Write on the pages: the print is truth.")
+        ] = False,
+        hand_fonts: Annotated[
+            list[Path] | None, typer.Option(metavar="DIR", help="Fonts for it; else pen marks.")
+        ] = None,
+        baked: Annotated[
+            bool, typer.Option("--baked/--no-baked", help="Look for text in pictures, and leave it out of the score.")
+        ] = True,
+        seed: Annotated[int, typer.Option(help="Another seed: other pages, pens and scanners.")] = 0,
+        quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log nothing but errors.")] = False,
+    ) -> int:
+        """Make an exact benchmark: pages of PDFs with and without their text, word boxes and stroke masks."""
+        from workflows.evaluation.pair_making import PairSettings
+        from workflows.make_pairs import make_pairs_command
+
+        start_logging(0, quiet)
+        settings = PairSettings(out, dpi, seed, scan, handwriting, tuple(hand_fonts or ()))
+        return make_pairs_command(pdf, settings, pages=pages, per_pdf=per_pdf, find_baked=baked)
+
+    return make_pairs
