@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,11 @@ class Mode:
     remover: str
 
     def file(self, cache: Path) -> Path:
+        """Where the cache holds its figures."""
         return cache / f"{self.name}-{self.masks}-{self.mask}-{self.remover}.json"
 
     def options(self) -> list[str]:
+        """What it is on the command line."""
         return ["--masks", self.masks, "--mask", self.mask, "--remover", self.remover]
 
 
@@ -127,7 +129,7 @@ def tables(cache: Path, samples: Path) -> Iterable[str]:
 
 def write(arguments: argparse.Namespace, cache: Path, commit: str, missing: int) -> None:
     """Write the page from all that is in the cache."""
-    day = datetime.now(timezone.utc).strftime("%d %B %Y").lstrip("0")
+    day = datetime.now(UTC).strftime("%d %B %Y").lstrip("0")
     more = "" if arguments.verify == "auto" else f" --verify {arguments.verify}"
     lines = [
         "# Quality on pages with exact truth",
@@ -140,11 +142,11 @@ def write(arguments: argparse.Namespace, cache: Path, commit: str, missing: int)
         "A row is `restore-docs evaluate SAMPLES/pairs/SET --mask MASK --remover REMOVER --masks REGIONS`: the whole",
         "way of a page through the program, with its defaults otherwise. *Regions* says where it is told that text is:",
         "`detected` by the detector, as users have it, with verification and a second removal; `annotated` by the",
-        "data set, as papers have it, without verification (which is the program's default there). Rows in italics are",
-        "quoted from the notes that come with the pairs; their boxes and strokes are the truth's own, but for the last.",
-        "`hand` and `handscan` are cleaned of handwriting only. Means over pages; figures are explained in",
-        "[docs/evaluate.md](../docs/evaluate.md). The pages were also looked at while the program was made: expect less",
-        "on others.",
+        "data set, as papers have it, without verification (which is the program's default there). Rows in italics",
+        "are quoted from the notes that come with the pairs; their boxes and strokes are the truth's own, but for the",
+        "last. `hand` and `handscan` are cleaned of handwriting only. Means over pages; figures are explained in",
+        "[docs/evaluate.md](../docs/evaluate.md). The pages were also looked at while the program was made: expect",
+        "less on others.",
         *tables(cache, arguments.samples),
     ]
     arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -82,7 +82,7 @@ class _Evaluation:
         self.scored.append(Scored(row.name, sample.group, figures, notes))
         self.rows.append(row)
 
-    def _output(self, sample: Sample) -> tuple[Array, dict[str, str | int]]:
+    def _output(self, sample: Sample) -> tuple[Array, dict[str, str | float]]:
         name, given = sample.row.name, self.settings.predictions
         if given is not None:
             path = find_named(given, name)
@@ -93,7 +93,8 @@ class _Evaluation:
         if self.settings.save is not None:
             save_image(cleaned.image, self.settings.save / f"{name}.png")
             save_image(cleaned.raw, self.settings.save / "raw" / f"{name}.png")
-        return cleaned.image, {"status": str(cleaned.status), "residual": cleaned.residual_count}
+        notes: dict[str, str | float] = {"status": str(cleaned.status), "residual": cleaned.residual_count}
+        return cleaned.image, notes | {"seconds": round(cleaned.seconds, 2)}
 
     def _judge(self, sample: Sample, output: Array) -> dict[str, Any]:
         figures: dict[str, Any] = {}

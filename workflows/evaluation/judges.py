@@ -71,32 +71,34 @@ class FeatureNetwork:
         if not path.is_file():
             raise SetupError(f"there is no Inception network at {path}", "check --inception")
         self._scripted, self._network = _load(path)
+        arguments = self._network.forward.schema.arguments if self._scripted else ()
+        self._asks = any(argument.name == "return_features" for argument in arguments)
         self._path = path
 
     def features(self, image: Array) -> Array:
-        """(D,) float64 of an image (H, W, 3) uint8 RGB, which is brought to 299 x 299."""
+        """(D,) float64 of an image (H, W, 3) uint8 RGB.
+
+        As pytorch-fid does it, the image is brought to 299 x 299, bilinear; a network that takes ``return_features``
+        (the TorchScript published with StyleGAN) resizes by itself.
+        """
         import torch
 
-        side = FEATURE_SIDE
-        way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
-        small = cv2.resize(image, (side, side), interpolation=way)
-        batch = torch.from_numpy(np.ascontiguousarray(np.moveaxis(small, 2, 0))[None])
+        side = (FEATURE_SIDE, FEATURE_SIDE)
+        taken = image if self._asks else cv2.resize(image, side, interpolation=cv2.INTER_LINEAR)
+        batch = torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, 2, 0))[None])
         with torch.inference_mode():
             try:
                 answer = self._run(batch)
+            except SetupError:
+                raise
             except Exception as error:  # whatever a foreign network raises
                 raise SetupError(f"{self._path} does not take images: {error}", "use an Inception network") from None
         return np.asarray(answer.reshape(len(answer), -1)[0].double().numpy())
 
     def _run(self, batch: Any) -> Any:
-        if not self._scripted:
-            return self._network(batch)
-        try:  # as published with StyleGAN: takes bytes, and gives features when asked to
+        if self._asks:
             return self._network(batch, return_features=True)
-        except RuntimeError as error:
-            if "return_features" not in str(error):
-                raise
-            return self._network(batch.float() / 127.5 - 1)
+        return self._network(batch.float() / 127.5 - 1 if self._scripted else batch)
 
 
 def _load(path: Path) -> tuple[bool, Any]:

@@ -52,12 +52,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A page's figures by name; ``notes`` (status, what verification left) are told but not averaged."""
+    """A page's figures by name; ``notes`` (status, what verification left, seconds) are told but not averaged."""
 
     name: str
     group: str
     figures: dict[str, Share]
-    notes: dict[str, str | int] = field(default_factory=dict)
+    notes: dict[str, str | float] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, float]:
