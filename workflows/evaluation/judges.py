@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def _load(path: Path) -> tuple[bool, Any]:
     from workflows.evaluation.inception import make_network
 
     try:
-        return True, torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():  # it is deprecated, but the published network comes in no other form
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return True, torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except RuntimeError:
         pass  # no TorchScript
     try:
