@@ -22,24 +22,23 @@ Start = Callable[[int, bool], None]
 
 def add_evaluation(app: typer.Typer, with_settings: Merge, start_logging: Start) -> None:
     """Give the program the commands that measure. ``with_settings`` adds a run's settings to a command's options."""
+    app.command("evaluate")(with_settings(exits(_evaluate(start_logging)), SHAPING))
+    app.command("make-flist")(exits(_make_flist(start_logging)))
+    app.command("make-pairs")(exits(_make_pairs(start_logging)))
 
+
+def _evaluate(start_logging: Start) -> Callable[..., int]:
     def evaluate(
         dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder in one of the layouts, or a list.")],
-        layout: Annotated[
-            str | None, typer.Option(metavar="pairs|scut", help="How it lies; else by its folders.")
-        ] = None,
+        layout: Annotated[str | None, typer.Option(metavar="pairs|scut", help="How it lies; else told by it.")] = None,
         predictions: Annotated[Path | None, typer.Option(metavar="DIR", help="Score these ready-made outputs.")] = None,
         masks: Annotated[
             str, typer.Option(metavar="annotated|detected", help="Who says where text is: the data set, the detector.")
         ] = "detected",
-        save: Annotated[
-            Path | None, typer.Option(metavar="DIR", help="Keep cleaned images, and predictions in raw/.")
-        ] = None,
+        save: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep outputs, and predictions in raw/.")] = None,
         json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures as JSON.")] = None,
         csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for each page.")] = None,
-        sheet: Annotated[
-            Path | None, typer.Option(metavar="FILE.png", help="Draw best, median and worst page.")
-        ] = None,
+        sheet: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw best, median, worst page.")] = None,
         target: Annotated[
             str, typer.Option(metavar="auto|all", help="With handwriting: is only that to go, or all text?")
         ] = "auto",
@@ -51,20 +50,18 @@ def add_evaluation(app: typer.Typer, with_settings: Merge, start_logging: Start)
         **options: Any,
     ) -> int:
         """Score the program, or ready-made outputs, on a data set with truth."""
-        from workflows.evaluate import evaluate_command
-
         start_logging(0, quiet)
-        chosen = {
-            "layout": layout, "predictions": predictions, "masks": masks, "save": save, "json_path": json,
-            "csv_path": csv, "sheet": sheet, "everything": _is_all(target), "detection": detection, "ocr": ocr,
-            "inception": inception, "seed": seed,
-        }  # fmt: skip
-        given = {name: value for name, value in options.items() if value is not None}
-        return evaluate_command(dataset, *_build(chosen, given))
+        chosen: dict[str, Any] = {
+            "layout": layout,
+            "predictions": predictions,
+            "masks": masks,
+            "save": save,
+            "sheet": sheet,
+        }
+        chosen |= {"json_path": json, "csv_path": csv, "everything": _is_all(target), "detection": detection}
+        return _run(dataset, chosen | {"ocr": ocr, "inception": inception, "seed": seed}, options)
 
-    app.command("evaluate")(with_settings(exits(evaluate), SHAPING))
-    app.command("make-flist")(exits(_make_flist(start_logging)))
-    app.command("make-pairs")(exits(_make_pairs(start_logging)))
+    return evaluate
 
 
 def _is_all(target: str) -> bool:
@@ -74,12 +71,12 @@ def _is_all(target: str) -> bool:
     return target == "all"
 
 
-def _build(chosen: dict[str, Any], given: dict[str, Any]) -> tuple[Any, Any]:
-    """Both settings, checked. The paper's way is the default for its data: SCUT is composited under polygons."""
+def _run(dataset: Path, chosen: dict[str, Any], options: dict[str, Any]) -> int:
+    """Check both kinds of settings, and evaluate."""
     from pydantic import ValidationError
 
     from pipeline.errors import UsageError
-    from workflows.evaluate import EvaluateSettings
+    from workflows.evaluate import EvaluateSettings, evaluate_command
     from workflows.settings_file import load_settings
 
     try:
@@ -88,7 +85,8 @@ def _build(chosen: dict[str, Any], given: dict[str, Any]) -> tuple[Any, Any]:
         first = error.errors()[0]
         option = str(first["loc"][0]).removesuffix("_path")
         raise UsageError(f"--{option}: {first['msg']}", "see restore-docs evaluate --help") from None
-    return settings, load_settings(given, None)
+    given = {name: value for name, value in options.items() if value is not None}
+    return evaluate_command(dataset, settings, load_settings(given, None))
 
 
 def _make_flist(start_logging: Start) -> Callable[..., int]:
