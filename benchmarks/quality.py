@@ -1,6 +1,6 @@
 """Write ``quality.md``: every remover and every mask mode on pages with exact truth, beside the samples' baselines.
 
-    python benchmarks/quality.py SAMPLES [--out benchmarks/quality.md] [--verify auto] [--jobs 1] [--cache DIR]
+    python benchmarks/quality.py SAMPLES [--out benchmarks/quality.md] [--verify auto] [--jobs 1] [--cache DIR] [--write-only]
         [--sets scan,clean,hand,handscan] [--masks detected,annotated] [--mask ...] [--remover ...]
 
 SAMPLES holds ``pairs/`` and a README.md with the baselines. Each mode is one ``restore-docs evaluate``, whose JSON is
@@ -153,14 +153,14 @@ def write(arguments: argparse.Namespace, cache: Path, commit: str, missing: int)
 
 
 def describe_commit() -> str:
-    """The commit, with a plus when files differ from it."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"],
-        cwd=HERE.parent,
-        capture_output=True,
-        text=True,
-    )
-    return told.stdout.strip() or "unknown"
+    """The commit, with a plus when files differ from it; the page that is written here may."""
+    apart = ("--", ".", ":(exclude)benchmarks/quality.md")
+    head = _git("rev-parse", "--short=10", "HEAD").stdout.strip()
+    return (head or "unknown") + "+" * bool(_git("diff", "--quiet", "HEAD", *apart).returncode)
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *words], cwd=HERE.parent, capture_output=True, text=True)
 
 
 def main() -> int:
@@ -171,6 +171,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "restore-docs-quality")
     parser.add_argument("--commit", default="", help="the name results are kept under; else git's")
     parser.add_argument("--verify", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--write-only", action="store_true", help="measure nothing: the page from what is there")
     parser.add_argument("--jobs", type=int, default=1, help="modes measured side by side")
     for name, values in (("sets", SETS), ("masks", MASKS), ("mask", MASK), ("remover", REMOVER)):
         parser.add_argument(f"--{name}", type=lambda text: tuple(text.split(",")), default=values)
@@ -181,6 +182,8 @@ def main() -> int:
     todo = [mode for mode in plan(arguments) if not mode.file(cache).is_file()]
     missing, failed = len(todo), 0
     write(arguments, cache, commit, missing)
+    if arguments.write_only:
+        return 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
         running = {pool.submit(measure, mode, arguments, cache): mode for mode in todo}
         for future in as_completed(running):

@@ -94,7 +94,7 @@ class _Evaluation:
             save_image(cleaned.image, self.settings.save / f"{name}.png")
             save_image(cleaned.raw, self.settings.save / "raw" / f"{name}.png")
         notes: dict[str, str | float] = {"status": str(cleaned.status), "residual": cleaned.residual_count}
-        return cleaned.image, notes | {"seconds": round(cleaned.seconds, 2)}
+        return cleaned.image, notes | {"removed": cleaned.removed, "seconds": round(cleaned.seconds, 2)}
 
     def _judge(self, sample: Sample, output: Array) -> dict[str, Any]:
         figures: dict[str, Any] = {}

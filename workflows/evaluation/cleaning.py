@@ -30,13 +30,14 @@ class Cleaned:
     """A cleaned row: ``image`` and ``raw``, the remover's own prediction, (H, W, 3) uint8 RGB each.
 
     ``raw`` is what lies under the tiles before compositing and verification; elsewhere it is the page. ``status`` and
-    ``residual_count`` are the page's, as the report has them.
+    ``residual_count`` are the page's, as the report has them; ``removed`` is which ink was to go.
     """
 
     image: Array
     raw: Array
     status: PageStatus
     residual_count: int
+    removed: str
     seconds: float
 
 
@@ -60,7 +61,7 @@ def clean(sample: Sample, settings: RunSettings, masks: Masks, folder: Path) -> 
     result = finish_page(prepared, removed, fitting, target)
     raw = _paste(prepared.page.image, removed.tiles)
     seconds = sum(result.seconds.values())
-    return Cleaned(read_image(Path(target.path)), raw, result.status, result.residual_count, seconds)
+    return Cleaned(read_image(Path(target.path)), raw, result.status, result.residual_count, fitting.remove, seconds)
 
 
 def _settings_for(sample: Sample, settings: RunSettings, masks: Masks, folder: Path) -> RunSettings:
