@@ -1,7 +1,7 @@
 """Write ``quality.md``: every remover and every mask mode on pages with exact truth, beside the samples' baselines.
 
-    python benchmarks/quality.py SAMPLES [--out benchmarks/quality.md] [--verify auto] [--jobs 1] [--cache DIR] [--write-only]
-        [--sets scan,clean,hand,handscan] [--masks detected,annotated] [--mask ...] [--remover ...]
+    python benchmarks/quality.py SAMPLES [--out benchmarks/quality.md] [--verify auto] [--jobs 1] [--cache DIR]
+        [--write-only] [--sets scan,clean,hand,handscan] [--masks detected,annotated] [--mask ...] [--remover ...]
 
 SAMPLES holds ``pairs/`` and a README.md with the baselines. Each mode is one ``restore-docs evaluate``, whose JSON is
 kept in the cache, by commit: a run that was stopped goes on, and the table is written anew after each mode from all

@@ -46,6 +46,8 @@ def test_perfect_outputs_have_perfect_figures(tmp_path: Path, restore_docs: Prog
     assert mean["mse"] == mean["age"] == mean["peps"] == mean["pceps"] == 0
     assert mean["mssim_legacy"] == pytest.approx(100) and mean["psnr_legacy"] is None
     assert figures(out)["layout"] == "pairs", "told by its folders"
+    assert figures(out)["not_measured"].keys() == {"fid", "ocr", "deteval and iou"}
+    assert "fid, which needs an Inception network: --inception" in done.stdout
 
 
 def test_untouched_pages_keep_all_their_ink(tmp_path: Path, restore_docs: Program) -> None:

@@ -142,6 +142,8 @@ def evaluate_command(dataset: Path, settings: EvaluateSettings, run: RunSettings
         if settings.sheet is not None and evaluation.scored:
             _write_sheet(evaluation, settings.sheet)
     print_table(summary, layout)
+    if summary["not_measured"]:
+        print("not measured: " + "; ".join(f"{name}, {why}" for name, why in summary["not_measured"].items()))
     for error in evaluation.errors:
         print(f"error: {error['name']}: {error['error']}")
     if not evaluation.scored:
@@ -156,6 +158,7 @@ def _tell(evaluation: _Evaluation, layout: Layout, dataset: Path) -> dict[str, A
     if len(evaluation.features) > 1:
         ours, truth = (np.stack(side) for side in zip(*evaluation.features, strict=True))
         summary["mean"]["fid"] = frechet_distance(ours, truth)
+    summary["not_measured"] = _not_measured(settings, summary["mean"], layout)
     told: dict[str, Any] = {"dataset": str(dataset), "layout": layout}
     if settings.predictions is not None:
         told["predictions"] = str(settings.predictions)
@@ -167,6 +170,22 @@ def _tell(evaluation: _Evaluation, layout: Layout, dataset: Path) -> dict[str, A
     if settings.csv_path is not None:
         write_csv(summary, settings.csv_path)
     return summary
+
+
+def _not_measured(settings: EvaluateSettings, mean: dict[str, float], layout: Layout) -> dict[str, str]:
+    """Figures that are missing on the whole, and what they need."""
+    needs = {}
+    if "fid" not in mean:
+        needs["fid"] = (
+            "which needs two pages" if settings.inception else "which needs an Inception network: --inception"
+        )
+    if not settings.ocr:
+        needs["ocr"] = "which needs to know the words" if layout == "scut" else "which needs Tesseract: --ocr"
+    if not settings.detection:
+        needs["deteval and iou"] = "left out by --no-detection"
+    elif "iou_f" not in mean:
+        needs["deteval and iou"] = "which need annotated text"
+    return needs
 
 
 def _write_sheet(evaluation: _Evaluation, path: Path) -> None:
