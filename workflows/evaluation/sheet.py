@@ -30,13 +30,13 @@ class SheetRow:
 def pick_rows(values: Sequence[float]) -> dict[str, int]:
     """Indices of the best, the median and the worst of ``values`` (higher is better), each page once."""
     order = np.argsort(values, kind="stable")[::-1]
-    places = {"best": 0, "median": len(order) // 2, "worst": len(order) - 1}
+    places = {"best": 0, "worst": len(order) - 1, "median": len(order) // 2}  # of two pages, none is the median
     picked: dict[str, int] = {}
     for name, place in places.items():
         index = int(order[place])
         if index not in picked.values():
             picked[name] = index
-    return picked
+    return {name: picked[name] for name in ("best", "median", "worst") if name in picked}
 
 
 def difference_map(output: Array, truth: Array) -> Array:
