@@ -43,12 +43,14 @@ _POINTS_PER_INCH = 72
 class Pair:
     """One page, twice. ``text`` and ``blank`` are (H, W, 3) uint8 RGB, equal outside the words.
 
-    ``boxes`` are the visible words' outlines: (4, 2) float32 (x, y) in pixels, clockwise from where reading starts.
+    ``boxes`` are the visible words' outlines: (4, 2) float32 (x, y) in pixels, clockwise from where reading starts;
+    ``texts`` is what each says, as far as its font tells.
     """
 
     text: Array
     blank: Array
     boxes: tuple[Array, ...]
+    texts: tuple[str, ...] = ()
 
     @property
     def changed(self) -> Array:
@@ -80,8 +82,11 @@ def measure_richness(path: str | Path, page_index: int) -> float:
     return 0.4 * vivid + 0.3 * min(len(drawn) / 40, 1) + 0.3 * pictures
 
 
-def render_pair(path: str | Path, page_index: int, dpi: int) -> Pair:
-    """Draw a page with its text and without, without annotations. ``page_index`` is 0-based.
+def render_pair(path: str | Path, page_index: int, dpi: int, annotations: bool = False) -> Pair:
+    """Draw a page with its text and without. ``page_index`` is 0-based.
+
+    Annotations and form fields are left out on both, or with ``annotations`` drawn as their appearances say, of which
+    the text goes as well.
 
     Raises:
         InputError: the file cannot be read.
@@ -89,11 +94,11 @@ def render_pair(path: str | Path, page_index: int, dpi: int) -> Pair:
     """
     number = page_index + 1
     try:
-        with_text, without = _split(path, page_index)
+        with_text, without = _split(path, page_index, annotations)
         with MUPDF_LOCK:
             text, words = _draw(with_text, dpi)
             blank, _ = _draw(without, dpi)
-        return Pair(text, blank, _visible(words, text, blank))
+        return Pair(text, blank, *_visible(words, text, blank))
     except RestoreError:
         raise
     except ValueError as error:  # ours: each says why the page is unfit
@@ -104,7 +109,7 @@ def render_pair(path: str | Path, page_index: int, dpi: int) -> Pair:
         ) from error
 
 
-def _split(path: str | Path, page_index: int) -> tuple[bytes, bytes]:
+def _split(path: str | Path, page_index: int, annotations: bool) -> tuple[bytes, bytes]:
     """The page as a document of its own, as it is and without text."""
     try:
         source = pikepdf.open(path)
@@ -113,13 +118,25 @@ def _split(path: str | Path, page_index: int) -> tuple[bytes, bytes]:
     with source, pikepdf.new() as single:
         if page_index >= len(source.pages):
             raise ValueError(f"there are {len(source.pages)} pages only")
-        page = source.pages[page_index]
+        if annotations:
+            _draw_annotations(source, page_index)
+        page = source.pages[0 if annotations else page_index]
         if "/Annots" in page:
             del page["/Annots"]  # they are not drawn, and form fields do not like to leave their document
         single.pages.append(page)
         whole = _save(single)
         _remove_text(single)
         return whole, _save(single)
+
+
+def _draw_annotations(source: pikepdf.Pdf, page_index: int) -> None:
+    """Make what annotations and form fields look like part of the page, which stays as the document's only one."""
+    del source.pages[page_index + 1 :]
+    del source.pages[:page_index]
+    form = source.Root.get("/AcroForm")
+    if form is not None and form.get("/NeedAppearances", False):
+        source.generate_appearance_streams()
+    source.flatten_annotations("screen")
 
 
 def _save(document: pikepdf.Pdf) -> bytes:
@@ -154,8 +171,8 @@ def _without_text(commands: Iterable[Any]) -> bytes | None:
     return pikepdf.unparse_content_stream(kept) if len(kept) < len(commands) else None
 
 
-def _draw(data: bytes, dpi: int) -> tuple[Array, list[Array]]:
-    """The page as (H, W, 3) uint8 RGB and all its words' outlines, visible or not."""
+def _draw(data: bytes, dpi: int) -> tuple[Array, list[tuple[Array, str]]]:
+    """The page as (H, W, 3) uint8 RGB, and all its words, visible or not: outlines, and what they say."""
     with pymupdf.open(stream=data, filetype="pdf") as document:
         page = document[0]
         if any(DRAWING_FONTS.match(font[3].split("+")[-1]) for font in page.get_fonts(full=True)):
@@ -166,26 +183,28 @@ def _draw(data: bytes, dpi: int) -> tuple[Array, list[Array]]:
         pixmap = page.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), alpha=False, annots=False)
         image = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, 3).copy()
         to_pixels = page.rotation_matrix * pymupdf.Matrix(zoom, zoom)
-        words = [_outline(word, line, to_pixels) for line, word in _words(page)]
+        words = [(_outline(word, line, to_pixels), text) for line, word, text in _words(page)]
     return image, words
 
 
-def _words(page: Any) -> Iterator[tuple[tuple[float, float], list[Array]]]:
-    """Direction of reading and glyph corners, (4, 2) in points, of each word on the page."""
+def _words(page: Any) -> Iterator[tuple[tuple[float, float], list[Array], str]]:
+    """Direction of reading, glyph corners, (4, 2) in points, and text of each word on the page."""
     flags = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_ACCURATE_BBOXES
     for block in page.get_text("rawdict", flags=flags)["blocks"]:
         for line in block.get("lines", ()):
             word: list[Array] = []
+            text = ""
             for glyph in (glyph for span in line["spans"] for glyph in span["chars"]):
                 if glyph["c"] in SPACES:
                     if word:
-                        yield line["dir"], word
-                    word = []
+                        yield line["dir"], word, text
+                    word, text = [], ""
                 else:
                     x0, y0, x1, y1 = glyph["bbox"]
                     word.append(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+                    text += glyph["c"]
             if word:
-                yield line["dir"], word
+                yield line["dir"], word, text
 
 
 def _outline(glyphs: list[Array], direction: tuple[float, float], to_pixels: Any) -> Array:
@@ -206,18 +225,22 @@ def _rectangle(points: Array, direction: Array) -> Array:
     return np.array([step * along + rise * across for step, rise in corners])
 
 
-def _visible(words: list[Array], text: Array, blank: Array) -> tuple[Array, ...]:
-    """The words that make a difference, made to hold it. Raises ValueError when some difference is no word's."""
+def _visible(words: list[tuple[Array, str]], text: Array, blank: Array) -> tuple[tuple[Array, ...], tuple[str, ...]]:
+    """The words that make a difference, made to hold it, and what they say.
+
+    Raises ValueError when some difference is no word's.
+    """
     if text.shape != blank.shape:
         raise ValueError("its size changes with its text")
     if not words:
         raise ValueError("it has no text")
     changed = _differences(text, blank)
-    shown = [word for word in words if _differs(word, changed)]
-    if not shown:
+    seen = [(word, says) for word, says in words if _differs(word, changed)]
+    if not seen:
         raise ValueError("its text is invisible")
+    shown = [word for word, _ in seen]
     _take_in(shown, changed)
-    return tuple(shown)
+    return tuple(shown), tuple(says for _, says in seen)
 
 
 def _differences(one: Array, other: Array) -> Array:

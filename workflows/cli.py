@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from typer.core import TyperGroup
 
 from workflows.command_exits import exits, leave_quickly
 from workflows.config import RunSettings
+from workflows.evaluate_cli import add_evaluation
 from workflows.settings_file import load_settings
 from workflows.train_cli import train_app
 
@@ -80,13 +82,14 @@ def _run(
     return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 
-def _settings_parameters() -> list[inspect.Parameter]:
-    """One keyword option per field of RunSettings, so that command line and TOML file cannot drift apart.
+def _settings_parameters(names: Iterable[str]) -> list[inspect.Parameter]:
+    """One keyword option per named field of RunSettings, so that command line and TOML file cannot drift apart.
 
     All are text (or flags) without a default: pydantic checks them, and what was not given stays the file's.
     """
     parameters = []
-    for name, field in RunSettings.model_fields.items():
+    for name in names:
+        field = RunSettings.model_fields[name]
         extra: Any = field.json_schema_extra
         flag = "--" + name.replace("_", "-")
         kind: Any = str | None
@@ -109,14 +112,14 @@ def _settings_parameters() -> list[inspect.Parameter]:
     return parameters
 
 
-def _with_settings(function: Any) -> Any:
-    """Replace ``**options`` in a command's signature by the options of RunSettings."""
+def _with_settings(function: Any, names: Iterable[str] = tuple(RunSettings.model_fields)) -> Any:
+    """Replace ``**options`` in a command's signature by options of RunSettings."""
     own = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for p in inspect.signature(function, eval_str=True).parameters.values()
         if p.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    merged = own + _settings_parameters()
+    merged = own + _settings_parameters(names)
     function.__signature__ = inspect.Signature(merged)
     function.__annotations__ = {p.name: p.annotation for p in merged}
     return function
@@ -205,6 +208,9 @@ def start_logging(verbose: int, quiet: bool) -> None:
     for name in ("PIL", "pypdf", "pikepdf", "pdfminer", "img2pdf", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
     log.setLevel(level)
+
+
+add_evaluation(app, _with_settings, start_logging)
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
-    _refuse_unknown(settings)
+    refuse_unknown(settings)
     sources: Sequence[Source] = find_sources(words)
     place = state_folder(out, settings)
     if settings.anonymize:
@@ -104,7 +104,7 @@ def _write_reports(report: dict[str, Any], out: Path, state: Path, settings: Run
         hide_times(out)
 
 
-def _refuse_unknown(settings: RunSettings) -> None:
+def refuse_unknown(settings: RunSettings) -> None:
     """Raise before any work when the settings name something that is not there."""
     require_known("detector", settings.detector, DETECTORS)
     require_known("remover", settings.remover, REMOVERS)

@@ -20,15 +20,18 @@ CLEAN = 0.12  # the share of samples that are left as they were rendered
 BILEVEL = 0.06  # ... and of those that come out black and white
 
 
-def degrade(images: Sequence[Array], rng: np.random.Generator) -> tuple[Images, Images]:
+def degrade(
+    images: Sequence[Array], rng: np.random.Generator, *, clean: float = CLEAN, turns: bool = True
+) -> tuple[Images, Images]:
     """(as scanned, as scanned but before noise and compression): the second is what labels are read from.
 
-    The first are (H, W, 3) uint8, the second float32; of a black and white scan both are the same.
+    The first are (H, W, 3) uint8, the second float32; of a black and white scan both are the same. ``clean`` is how
+    likely images are left as they are; without ``turns`` they stay in their place.
     """
     work = list(images)
-    if rng.random() < CLEAN:
+    if rng.random() < clean:
         return [_levels(image) for image in work], work
-    for chance, step in _PAPER:
+    for chance, step in _PAPER if turns else _PAPER[1:]:
         if rng.random() < chance:
             work = step(work, rng)
     if rng.random() < BILEVEL:
@@ -146,7 +149,7 @@ def _threshold(images: Images, rng: np.random.Generator) -> Images:
 
 
 _PAPER: tuple[tuple[float, Step], ...] = (
-    (0.55, _turn),
+    (0.55, _turn),  # first, for those who turn images themselves
     (0.3, _fade),
     (0.12, _show_through),
     (0.6, _tint),

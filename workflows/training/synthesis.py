@@ -111,7 +111,7 @@ class Synthesizer:
             line = np.rot90(line)
         x = x0 + int(rng.integers(-3, max(1, x1 - x0 - line.shape[1]) + 3))
         y = y1 - line.shape[0] - int(rng.integers(-2, max(1, y1 - y0 - line.shape[0]) + 1))
-        _ink(image, line[:, : max(x1 - x, 4)], (x, y), _print_colour(image, slot, rng))
+        lay_ink(image, line[:, : max(x1 - x, 4)], (x, y), _print_colour(image, slot, rng))
 
     def _paragraph(self, image: Array, rng: np.random.Generator) -> None:
         height = int(np.exp(rng.uniform(np.log(6), np.log(40))))
@@ -121,7 +121,7 @@ class Synthesizer:
             x = left
             while x < self._side and y < self._side:
                 line = self._line("print", height, rng)
-                _ink(image, line, (x, y), colour)
+                lay_ink(image, line, (x, y), colour)
                 x += line.shape[1] + height // 2
             y += int(height * rng.uniform(1.1, 1.8))
 
@@ -144,12 +144,12 @@ class Synthesizer:
             colour, grainy = pen_colour(rng)
             if rng.random() < 0.6 and self._shards.count("hand"):
                 height = int(np.exp(rng.uniform(np.log(14), np.log(110))))
-                coverage = _lean(self._line("hand", height, rng), rng)
+                coverage = lean_line(self._line("hand", height, rng), rng)
             else:
                 coverage = pen_mark(int(np.exp(rng.uniform(np.log(8), np.log(130)))), rng)
             x = int(rng.integers(-coverage.shape[1] // 2, self._side - 10))
             y = int(rng.integers(-coverage.shape[0] // 2, self._side - 5))
-            _ink(image, roughen(coverage, grainy, rng) * rng.uniform(0.7, 1), (x, y), colour)
+            lay_ink(image, roughen(coverage, grainy, rng) * rng.uniform(0.7, 1), (x, y), colour)
         return image
 
 
@@ -157,7 +157,7 @@ def _differ(one: Array, other: Array) -> Array:
     return np.abs(one - other).max(axis=2) > LEAST_DIFFERENCE
 
 
-def _ink(image: Array, coverage: Array, corner: tuple[int, int], colour: Array) -> None:
+def lay_ink(image: Array, coverage: Array, corner: tuple[int, int], colour: Array) -> None:
     """Lay ink on ``image`` in place, its coverage's upper left corner at ``corner``; what falls outside is cut off."""
     x, y = corner
     left, top = max(-x, 0), max(-y, 0)
@@ -183,7 +183,7 @@ def _print_colour(image: Array, slot: Slot, rng: np.random.Generator) -> Array:
     return np.full(3, base, np.float32)
 
 
-def _lean(line: Array, rng: np.random.Generator) -> Array:
+def lean_line(line: Array, rng: np.random.Generator) -> Array:
     """Turn a line as a hand does not keep it level."""
     angle = rng.normal(0, 4) if rng.random() < 0.9 else rng.uniform(-90, 90)
     if abs(angle) < 1:
