@@ -93,7 +93,7 @@ def test_kinds_of_text_go_and_kept_text_stays():
 def test_keeping_alone_lets_all_else_go():
     chosen = select(keep=("Total",))
     assert share(chosen, 40) == 1 and share(chosen, 120, 24, 200) < 0.2
-    assert not choosing(RunSettings(keep=("Total",)))
+    assert not choosing(RunSettings(keep=("Total",)), ())
 
 
 def test_a_zone_takes_ink_that_no_detector_calls_text(tmp_path):

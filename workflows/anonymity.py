@@ -1,8 +1,9 @@
 """Names that tell nothing: with ``--anonymize``, inputs are known to the run as ``document-0001.pdf`` and so on.
 
 Each gets a link of that name in the state folder, and the whole run works on the links: no log line, error, report or
-temporary file can hold a source's name, because none of them ever sees it. Which name stands for what is kept in the
-state folder alone, and stays the same from run to run.
+temporary file can hold a source's name, because none of them ever sees it. What is chosen by a source's name, regions
+corrected by hand and zones for some documents, is looked up before, and lies beside the link under the link's name.
+Which name stands for what is kept in the state folder alone, and stays the same from run to run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import OutputError
+from detectors.annotated import find_side_car
+from pipeline.errors import InputError, OutputError
+from pipeline.zones import read_zones, write_zones_of, zones_file
+from workflows.config import RunSettings
 from workflows.inputs import Source
 
 NAMES = "names.json"
@@ -28,6 +32,41 @@ def state_beside(out: Path) -> Path:
     return out.resolve().with_name(f"{out.resolve().name}-state")
 
 
+def hide(sources: Sequence[Source], settings: RunSettings, state: Path) -> tuple[list[Source], RunSettings]:
+    """The sources under names that tell nothing, and settings that find by those what they found by the true ones.
+
+    Raises OutputError, and UsageError or InputError for a zones file that cannot be used.
+    """
+    hidden = hide_names(sources, state)
+    pairs = [(source.path, alias.path) for source, alias in zip(sources, hidden, strict=True) if alias.kind is not None]
+    changed: dict[str, Any] = {}
+    try:
+        if settings.detector == "annotated":
+            for path, link in pairs:
+                _link_side_car(path, settings.regions, link)
+            changed["regions"] = None  # beside the document
+        if settings.zones is not None and any(zone.documents for zone in read_zones(settings.zones)):
+            for path, link in pairs:
+                write_zones_of(path.name, settings.zones, zones_file(state / LINKS, link.name))
+            changed["zones"] = state / LINKS
+    except OSError as error:
+        raise _cannot_write(error) from None
+    return hidden, settings.model_copy(update=changed)
+
+
+def _link_side_car(document: Path, regions: Path | None, link: Path) -> None:
+    """Put a document's regions beside its link; without any, the page fails later, under the name it is known by."""
+    place = link.with_name(f"{link.name}.json")
+    try:
+        _link(find_side_car(document, regions).absolute(), place)
+    except InputError:
+        place.unlink(missing_ok=True)
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    return OutputError(f"cannot write to the state folder: {error.strerror}", "check space and permissions")
+
+
 def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
     """The sources under names that tell nothing, as links in the state folder. Raises OutputError."""
     try:
@@ -38,9 +77,7 @@ def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
         scratch.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         scratch.replace(state / NAMES)
     except OSError as error:
-        raise OutputError(
-            f"cannot write to the state folder: {error.strerror}", "check space and permissions"
-        ) from None
+        raise _cannot_write(error) from None
     return hidden
 
 
@@ -75,12 +112,19 @@ def _hide(source: Source, name: str, folder: Path) -> Source:
     alias = f"{name}{suffix if suffix in source.kind.suffixes else source.kind.suffixes[0]}"
     link = folder / alias
     folder.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    try:
-        link.symlink_to(source.path)
-    except (OSError, NotImplementedError):  # no links on this file system or for this user
-        shutil.copyfile(source.path, link)
+    _link(source.path, link)
     return replace(source, given=alias, path=link, below=Path(alias))
+
+
+def _link(target: Path, place: Path) -> None:
+    """Make a link, or a copy; one that is there is replaced at once, for another run may be reading it."""
+    scratch = place.with_name(f".{place.name}.part")
+    scratch.unlink(missing_ok=True)
+    try:
+        scratch.symlink_to(target)
+    except (OSError, NotImplementedError):  # no links on this file system or for this user
+        shutil.copyfile(target, scratch)
+    scratch.replace(place)
 
 
 def without_folders(part: Any, state: Path) -> Any:

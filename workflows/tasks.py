@@ -26,6 +26,7 @@ from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
+from pipeline.zones import zones_file
 from workflows.config import RunSettings
 from workflows.pictures import PageTarget, hide_seams, make_folder, outlines, save_previews, show_choice
 from workflows.selecting import select_ink
@@ -71,6 +72,8 @@ def inspect_source(path: str, settings: RunSettings) -> Inspection:
         from detectors.annotated import find_side_car
 
         digest += file_digest(str(find_side_car(Path(path), settings.regions)))
+    if settings.zones is not None and settings.zones.is_dir():  # one file for each document
+        digest += file_digest(str(zones_file(settings.zones, path)))
     return Inspection(info.page_count, digest)
 
 
