@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from pipeline.types import Array, Colour, PreparedPage
 from workflows.config import RunSettings
 from workflows.stages import StageClock
 from workflows.verification import Verdict
+
+_PREVIEW = re.compile(r"[0-9a-f]{16}-\d{6,}-[a-z]+\.jpg")  # document, page and kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,14 @@ def save_previews(views: PageViews, place: Path) -> dict[str, str]:
             raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
         names[kind] = path.name
     return names
+
+
+def prune_previews(folder: Path, kept: Collection[str]) -> None:
+    """Remove the previews in a folder that no document needs any more; what cannot be removed stays."""
+    for path in folder.glob("*.jpg"):
+        if path.name not in kept and _PREVIEW.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -39,6 +39,7 @@ from workflows.inputs import (
     refuse_unsafe_output,
 )
 from workflows.manifest import Manifest
+from workflows.pictures import prune_previews
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
@@ -80,6 +81,8 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
         seconds = time.monotonic() - started
         observer.close(results, seconds)
         _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
+        shown = {name for result in results for page in result.pages for name in page.previews.values()}
+        prune_previews(place / PREVIEWS, shown | manifest.previews(out))
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:
