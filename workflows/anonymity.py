@@ -1,4 +1,6 @@
-"""Names that tell nothing: with ``--anonymize``, inputs are known to the run as ``document-0001.pdf`` and so on.
+"""What ``--anonymize`` hides: the sources' names, files' times, and the seams of what was removed.
+
+Names that tell nothing come first: inputs are known to the run as ``document-0001.pdf`` and so on.
 
 Each gets a link of that name in the state folder, and the whole run works on the links: no log line, error, report or
 temporary file can hold a source's name, because none of them ever sees it. What is chosen by a source's name, regions
@@ -8,6 +10,7 @@ Which name stands for what is kept in the state folder alone, and stays the same
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,11 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from detectors.annotated import find_side_car
 from pipeline.errors import InputError, OutputError
+from pipeline.grain import merge_strokes, renew_grain
+from pipeline.types import Array, Colour, PreparedPage
 from pipeline.zones import read_zones, write_zones_of, zones_file
 from workflows.config import RunSettings
 from workflows.inputs import Source
+from workflows.verification import Verdict
 
 NAMES = "names.json"
 LINKS = "inputs"
@@ -149,3 +158,11 @@ def hide_times(out: Path) -> None:
     for path in out.rglob("*"):
         if path.is_file():
             os.utime(path, (EPOCH, EPOCH))
+
+
+def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:
+    """The page with one grain over whole lines, so that neither strokes nor the width of words show."""
+    heights = [min(cv2.minAreaRect(region.polygon)[1]) for region in prepared.regions]
+    lines = merge_strokes(verdict.mask, max(8, min(64, round(float(np.median(heights or [16.0]))))))
+    seed = int.from_bytes(hashlib.sha256(prepared.page.image.tobytes()).digest()[:8], "big")
+    return renew_grain(verdict.image, lines, seed) if prepared.page.colour is not Colour.BILEVEL else verdict.image

@@ -27,8 +27,9 @@ from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from pipeline.zones import zones_file
+from workflows.anonymity import hide_seams
 from workflows.config import RunSettings
-from workflows.pictures import PageTarget, hide_seams, make_folder, outlines, save_previews, show_choice
+from workflows.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.selecting import select_ink
 from workflows.stages import StageClock, travels
 from workflows.tools import (
