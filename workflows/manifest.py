@@ -90,6 +90,7 @@ def _page_from(entry: dict[str, object]) -> PageResult:
         ref=PageRef(**ref),  # type: ignore[arg-type]
         found=FoundRegions(**found) if found else None,  # type: ignore[arg-type]
         notes=tuple(notes),  # type: ignore[arg-type]
+        doubts=tuple(entry.pop("doubts", ())),  # type: ignore[arg-type]
         checks=tuple(Check(**check) for check in checks),  # type: ignore[attr-defined]
         residual=tuple(tuple(box) for box in residual),  # type: ignore[attr-defined]
         failure=Failure(**failure) if failure else None,  # type: ignore[arg-type]

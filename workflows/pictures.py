@@ -54,6 +54,7 @@ def show_choice(prepared: PreparedPage, target: PageTarget, settings: RunSetting
         reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
         previews=previews,
         notes=(*page.complaints, *prepared.notes, "dry run: nothing was removed"),
+        doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path=target.path,
     )

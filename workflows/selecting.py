@@ -28,6 +28,7 @@ from pipeline.zones import Zone, place_zones, read_zones, zone_masks, zones_file
 from workflows.config import RunSettings
 
 BLANK_DPI = 200
+GOOD_FIT = 0.75  # the share of a blank's print that is found, below which a person should look at the page
 MOVED = 0.05  # the share of a blank's print that stands elsewhere from which the report says so
 
 Reader = Callable[[Array, Sequence[TextRegion]], tuple[Sequence[TextRegion], Sequence[Reading]]]
@@ -39,13 +40,15 @@ class Selection:
     """What goes of a page, and why.
 
     ``goes`` are masks (H, W) bool by reason; ``stays`` (H, W) bool is what was found and kept, for pictures.
-    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report.
+    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report, and so are
+    ``doubts``, for which a person should look at the page.
     """
 
     goes: Mapping[str, Array]
     stays: Array
     allowed: Array | None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def ink(self) -> Array:
@@ -60,6 +63,7 @@ class _Choice:
     areas: dict[str, Array] = field(default_factory=dict)
     kept: Array | None = None
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def add(self, reason: str, area: Array) -> None:
         self.areas[reason] = self.areas[reason] | area if reason in self.areas else area
@@ -97,7 +101,7 @@ def select_ink(
     everywhere = not chosen and choice.kept is None
     allowed = None if everywhere else np.logical_or.reduce([*choice.areas.values(), np.zeros(shape, bool)]) & ~kept
     gone = np.logical_or.reduce([*goes.values(), np.zeros(shape, bool)])
-    return Selection(goes, found & ~gone, allowed, tuple(choice.notes))
+    return Selection(goes, found & ~gone, allowed, tuple(choice.notes), tuple(choice.doubts))
 
 
 def choosing(settings: RunSettings, zones: Sequence[Zone]) -> bool:
@@ -188,10 +192,11 @@ def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Ar
     if settings.remove != "all":
         filled &= found
     choice.add("template", filled)
-    choice.notes.append(
-        f"page {number + 1} of the blank fits: {alignment.quality:.0%} of its print found, "
-        f"{alignment.error_px:.1f} px off, {alignment.inliers} features"
-    )
+    fit = f"{alignment.quality:.0%} of its print found, {alignment.error_px:.1f} px off, {alignment.inliers} features"
+    if alignment.quality < GOOD_FIT:
+        choice.doubts.append(f"page {number + 1} of the blank fits poorly: {fit}; print may have gone, or ink stayed")
+    else:
+        choice.notes.append(f"page {number + 1} of the blank fits: {fit}")
     if alignment.moved > MOVED:
         choice.notes.append(
             f"{alignment.moved:.0%} of the blank's print stands elsewhere: another edition of the form?"

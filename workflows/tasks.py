@@ -101,7 +101,7 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
             maps = replace(maps, structure=structure_at(page.image, boxes))
     with clock.stage("tile"):
         tiles = cut_tiles(page.image, maps, boxes)
-    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes)
+    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes, chosen.doubts)
     return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless, *extra)
 
 
@@ -173,6 +173,7 @@ def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], s
         attempts=verdict.attempts,
         reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
         notes=(*page.complaints, *prepared.notes),
+        doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path="",
     )
