@@ -2,7 +2,8 @@
 
 The order is this. Ink is found, of the kind that ``--remove`` names. If text (``--match``, ``--entities``,
 ``--words``), zones to be removed, or a blank form (``--template``) are named, only what one of them chooses goes; if
-none is, all of it. What a ``--keep`` pattern matches, and what lies in a zone to be kept, stays whatever else
+none is, all of it. Codes for machines that say what is looked for go as well, and all of them with ``--anonymize``.
+What a ``--keep`` pattern matches, and what lies in a zone to be kept, stays whatever else
 chooses it.
 """
 
@@ -25,6 +26,8 @@ from pipeline.template import choose_blank
 from pipeline.template_ink import filled_in
 from pipeline.types import Array, Page, PageRef, TextRegion
 from pipeline.zones import Zone, place_zones, read_zones, zone_masks, zones_file
+from workflows.codes import REASON as CODE
+from workflows.codes import choose_codes
 from workflows.config import RunSettings
 
 BLANK_DPI = 200
@@ -96,6 +99,7 @@ def select_ink(
     chosen = choosing(settings, zones)
     if not chosen:
         choice.areas = {settings.remove: np.ones(shape, bool)}
+    found = _add_codes(choice, page, settings, found)
     kept = np.zeros(shape, bool) if choice.kept is None else choice.kept
     goes = {reason: found & area & ~kept for reason, area in choice.areas.items()}
     everywhere = not chosen and choice.kept is None
@@ -202,6 +206,16 @@ def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Ar
             f"{alignment.moved:.0%} of the blank's print stands elsewhere: another edition of the form?"
         )
     return found | filled
+
+
+def _add_codes(choice: _Choice, page: Page, settings: RunSettings, found: Array) -> Array:
+    """Add the codes that go, as a whole: the ink found, and that."""
+    codes = choose_codes(page.image, settings, text_policy(settings))
+    choice.notes.extend(codes.notes)
+    if codes.goes.any():
+        choice.areas = {reason: area & ~codes.goes for reason, area in choice.areas.items()}
+        choice.add(CODE, codes.goes)
+    return found | codes.goes
 
 
 @lru_cache(maxsize=1)

@@ -28,6 +28,7 @@ from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from pipeline.zones import zones_file
 from workflows.anonymity import hide_seams
+from workflows.codes import codes_left
 from workflows.config import RunSettings
 from workflows.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.selecting import select_ink
@@ -144,6 +145,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     if settings.anonymize:
         with clock.stage("grain"):
             page = replace(page, image=hide_seams(prepared, verdict))
+            prepared = replace(prepared, doubts=(*prepared.doubts, *codes_left(page.image, prepared.allowed)))
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
     goes = dict(prepared.goes)
