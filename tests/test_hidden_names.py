@@ -128,3 +128,17 @@ def test_a_zones_file_that_is_changed_counts_in_a_worker_that_lives_on(tmp_path,
         assert restore_docs(*words).code == 0
         assert bars_left(written(tmp_path / "out", "a.png")) == left
         time.sleep(0.01)
+
+
+def test_a_scanner_is_not_known_by_its_tables(tmp_path, restore_docs, looks_clean):
+    source = draw_page(tmp_path / "a.jpg")
+    tables = [[7 + (n * 5) % 31 for n in range(64)], [9 + (n * 3) % 41 for n in range(64)]]
+    Image.open(source).save(source, qtables=tables)
+    words = (source, "--detector", "annotated", "--jobs", "1", "--remover", "fill", "--verify")
+    assert restore_docs(*words, "off", "--out", tmp_path / "plain").code == 0
+    assert restore_docs(*words, "on", "--out", tmp_path / "strict", "--anonymize").code == 0
+    with Image.open(tmp_path / "plain" / "a.jpg") as plain, Image.open(source) as first:
+        assert plain.quantization[0] == first.quantization[0] == tables[0]
+    Image.new("RGB", (8, 8)).save(tmp_path / "any.jpg", quality=85)
+    with Image.open(tmp_path / "strict" / "document-0001.jpg") as strict, Image.open(tmp_path / "any.jpg") as other:
+        assert list(strict.quantization.values()) == list(other.quantization.values())[: len(strict.quantization)]

@@ -243,4 +243,4 @@ def _raster_settings(settings: RunSettings) -> RasterSettings:
 
 
 def _write_settings(settings: RunSettings) -> WriteSettings:
-    return WriteSettings(quality=settings.quality, lossless=settings.lossless)
+    return WriteSettings(settings.quality, settings.lossless, standard_tables=settings.anonymize)
