@@ -28,6 +28,7 @@ from pipeline.errors import SetupError
 
 _WEIGHTS = "PP-OCRv6_det_small.onnx"
 _WEIGHTS_SHA256 = "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
+REINSTALL = "pip install --force-reinstall 'rapidocr>=3.10,<4'"
 _CONFIG = "pp-ocrv6-small-det.yml"
 _CUDA = "CUDAExecutionProvider"
 # pieces are cut to size before; PaddleOCR must not resize them
@@ -70,7 +71,7 @@ def model_directory(settings: DetectorSettings) -> Iterator[Path | None]:
     if settings.model_dir:
         yield _checked_folder(Path(settings.model_dir), settings)
     elif settings.model == SHIPPED_MODEL and settings.engine == "onnxruntime":
-        weights = _shipped_weights()
+        weights = shipped_weights(_WEIGHTS, _WEIGHTS_SHA256, f"{REINSTALL}, or name a folder that holds a model")
         with tempfile.TemporaryDirectory(prefix="restore-docs-model-") as folder:
             _link_or_copy(weights, Path(folder, "inference.onnx"))
             config = resources.files("detectors").joinpath(_CONFIG).read_bytes()
@@ -91,20 +92,22 @@ def local_model_name(folder: Path) -> str:
         raise SetupError(what, "name the folder of an exported PaddleOCR model") from None
 
 
-def _shipped_weights() -> Path:
-    """The ONNX file inside the installed rapidocr wheel, checked byte for byte."""
-    remedy = "pip install --force-reinstall 'rapidocr>=3.10,<4', or name a folder that holds a model"
+def shipped_weights(name: str, sha256: str, remedy: str) -> Path:
+    """A model file of the installed rapidocr wheel, checked byte for byte.
+
+    ``sha256`` is its digest as hex. Raises SetupError, with ``remedy``, when it is missing or another.
+    """
     # finding a package, unlike importing it, runs none of its code
     spec = importlib.util.find_spec("rapidocr")
     if spec is None or not spec.submodule_search_locations:
-        raise SetupError(f"the detection weights {_WEIGHTS} come with the package rapidocr, which is missing", remedy)
-    path = Path(spec.submodule_search_locations[0], "models", _WEIGHTS)
+        raise SetupError(f"the weights {name} come with the package rapidocr, which is missing", remedy)
+    path = Path(spec.submodule_search_locations[0], "models", name)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise SetupError(f"the detection weights {path} cannot be read: {error.strerror}", remedy) from error
-    if digest != _WEIGHTS_SHA256:
-        raise SetupError(f"{path} is damaged or another model: its SHA-256 is {digest}, not {_WEIGHTS_SHA256}", remedy)
+        raise SetupError(f"the weights {path} cannot be read: {error.strerror}", remedy) from error
+    if digest != sha256:
+        raise SetupError(f"{path} is damaged or another model: its SHA-256 is {digest}, not {sha256}", remedy)
     return path
 
 

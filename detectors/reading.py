@@ -8,18 +8,16 @@ al. 2006, section 3.2). The weights, with their dictionary, are in the rapidocr 
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from detectors.characters import Steps, decode_steps, join_windows, rows_between_lines
+from detectors.models import REINSTALL, shipped_weights
 from pipeline.errors import SetupError, UsageError
 from pipeline.readings import NOTHING_READ, Reading, cut_across, run_corners, run_size
 from pipeline.threads import map_in_threads
@@ -27,7 +25,6 @@ from pipeline.types import Array, TextRegion
 
 _WEIGHTS = "PP-OCRv6_rec_small.onnx"
 _WEIGHTS_SHA256 = "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
-_REMEDY = "pip install --force-reinstall 'rapidocr>=3.10,<4'"
 # The network sees lines of this height, and at least this wide (image_shape in PaddleOCR's inference.yml)
 HEIGHT, LEAST_WIDTH = 48, 320
 # One column of the network's output stands for so many of its input
@@ -56,7 +53,7 @@ class TextReader:
         self._alphabet = ("", *characters, " ")
         classes = self._session.get_outputs()[0].shape[-1]
         if classes != len(self._alphabet):
-            raise SetupError(f"{_WEIGHTS} has {classes} classes and {len(self._alphabet)} characters", _REMEDY)
+            raise SetupError(f"{_WEIGHTS} has {classes} classes and {len(self._alphabet)} characters", REINSTALL)
 
     def read(self, image: Array, regions: Sequence[TextRegion]) -> tuple[Reading, ...]:
         """Return what each region says, in their order.
@@ -178,7 +175,7 @@ def plan_windows(width: int) -> list[tuple[int, int]]:
 
 def _load() -> Any:
     """The onnxruntime session, on one thread: regions are what runs side by side."""
-    path = _shipped_weights()
+    path = shipped_weights(_WEIGHTS, _WEIGHTS_SHA256, REINSTALL)
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported; see detectors.models
     import onnxruntime
 
@@ -190,20 +187,3 @@ def _load() -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own types derive from Exception directly
         raise SetupError(f"onnxruntime cannot load {path}: {error}", "reinstall onnxruntime and rapidocr") from error
-
-
-def _shipped_weights() -> Path:
-    """The ONNX file inside the installed rapidocr wheel, checked byte for byte."""
-    spec = importlib.util.find_spec("rapidocr")
-    if spec is None or not spec.submodule_search_locations:
-        raise SetupError(
-            f"the recognition weights {_WEIGHTS} come with the package rapidocr, which is missing", _REMEDY
-        )
-    path = Path(spec.submodule_search_locations[0], "models", _WEIGHTS)
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise SetupError(f"the recognition weights {path} cannot be read: {error.strerror}", _REMEDY) from error
-    if digest != _WEIGHTS_SHA256:
-        raise SetupError(f"{path} is damaged or another model: its SHA-256 is {digest}, not {_WEIGHTS_SHA256}", _REMEDY)
-    return path

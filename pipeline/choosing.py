@@ -24,6 +24,7 @@ from pipeline.entities import BY_STRENGTH, KINDS, find_entities, looks_broken, l
 from pipeline.errors import UsageError, require_known
 from pipeline.lines import Passage, Sign, passages
 from pipeline.lookalikes import read_as_digits
+from pipeline.patterns import check_pattern, find_pattern
 from pipeline.readings import Reading, cut_run, run_corners, run_size
 from pipeline.types import Array, TextRegion
 from pipeline.word_search import WordList
@@ -62,15 +63,7 @@ class TextPolicy:
 
     def __post_init__(self) -> None:
         for pattern in (*self.patterns, *self.keep):
-            try:
-                matches_nothing = re.compile(pattern).fullmatch("") is not None and not pattern
-            except re.error as error:
-                what = f"the regular expression {pattern!r} is not valid: {error}"
-                raise UsageError(
-                    what, "see https://docs.python.org/3/library/re.html#regular-expression-syntax"
-                ) from None
-            if matches_nothing:
-                raise UsageError("an empty regular expression matches nothing that could go", "leave it out")
+            check_pattern(pattern)
         for kind in self.entities:
             require_known("entity", kind, KINDS)
         if not 0.0 <= self.least_score <= 1.0:
@@ -118,7 +111,7 @@ def choose_text(regions: Sequence[TextRegion], readings: Sequence[Reading], poli
     by a pixel or two), and to the region's end when they have its first or last character; together the parts of a
     region cover it. A match may run over several regions of a line and from a line to
     the next (see ``pipeline.lines``); each region gives its part. Raises SetupError for entities whose extra is
-    missing.
+    missing, StageError for a pattern that takes too long.
     """
     going, kept = _mark(regions, readings, policy)
     goes: list[Part] = []
@@ -169,7 +162,7 @@ def _mark(regions: Sequence[TextRegion], readings: Sequence[Reading], policy: Te
     texts = passages(regions, readings) if policy.looks_for_something or policy.keep else []
     going: Marks = {}
     for passage in texts:
-        for start, end in _pattern_spans(policy.patterns, passage):
+        for start, end in _pattern_spans(policy.patterns, passage, "--match"):
             _note(going, passage, start, end, "match")
     for kind in sorted(set(policy.entities), key=BY_STRENGTH.index):
         for sign in _entity_signs(texts, kind):
@@ -181,7 +174,7 @@ def _mark(regions: Sequence[TextRegion], readings: Sequence[Reading], policy: Te
         going.setdefault(sign, "unsure")
     kept: Marks = {}
     for passage in texts:
-        for start, end in _pattern_spans(policy.keep, passage):
+        for start, end in _pattern_spans(policy.keep, passage, "--keep"):
             _note(kept, passage, start, end, "keep")
     return going, set(kept)
 
@@ -192,13 +185,13 @@ def _note(marks: Marks, passage: Passage, start: int, end: int, reason: str) -> 
             marks.setdefault(sign, reason)
 
 
-def _pattern_spans(patterns: Iterable[str], passage: Passage) -> Iterator[tuple[int, int]]:
+def _pattern_spans(patterns: Iterable[str], passage: Passage, option: str) -> Iterator[tuple[int, int]]:
     """Matches in a passage, as read and with look-alikes as digits; in a joined one, only those across a border."""
-    for pattern in patterns:
+    for number, pattern in enumerate(patterns, 1):
         for text in dict.fromkeys((passage.text, read_as_digits(passage.text))):
-            for match in re.finditer(pattern, text):
-                if passage.counts(*match.span()):
-                    yield match.span()
+            for start, end in find_pattern(pattern, text, f"{option} pattern {number}"):
+                if passage.counts(start, end):
+                    yield start, end
 
 
 def _entity_signs(texts: Sequence[Passage], kind: str) -> list[Sign]:

@@ -86,7 +86,7 @@ def _jpeg(page: Page, settings: WriteSettings) -> bytes:
     if picture.mode == "1":
         picture = picture.convert("L")
     options: dict[str, Any] = {"quality": settings.quality or DEFAULT_QUALITY, "subsampling": 2}
-    if settings.quality is None and page.jpeg is not None:
+    if settings.quality is None and page.jpeg is not None and not settings.standard_tables:
         # no quality beside them: it would scale the tables
         tables = [list(table) for table in page.jpeg.tables]
         options = {"qtables": tables, "subsampling": max(0, page.jpeg.subsampling)}

@@ -89,11 +89,13 @@ class WriteSettings:
     """How pages are written.
 
     ``quality`` is for JPEG and WebP, 1..100; None means like the source: with its own quantization tables where it
-    was a JPEG, else 85. ``lossless`` keeps every pixel, whatever the size.
+    was a JPEG, else 85. ``lossless`` keeps every pixel, whatever the size. ``standard_tables``: what was a JPEG is
+    written as any other page, at ``quality`` or 85, for a scanner or camera may be known by its tables.
     """
 
     quality: int | None = None
     lossless: bool = False
+    standard_tables: bool = False
 
 
 def identify(path: str | Path) -> DocumentKind | None:

@@ -49,6 +49,7 @@ _FAMILIES = {
     "match": Mark("pattern", "M", _LILAC),
     "entity": Mark("personal data", "E", _WINE),
     "entities": Mark("personal data", "E", _WINE),
+    "code": Mark("QR or bar code", "C", _WINE),
     "unsure": UNSURE,
 }
 _ENTITIES = frozenset(

@@ -6,13 +6,12 @@ legend in ``marks.py`` gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import StageError
@@ -219,9 +218,3 @@ def make_previews(views: PageViews, side: int = PREVIEW_SIDE) -> dict[str, bytes
         overlay = cv2.addWeighted(overlay, 0.6, after, 0.4, 0)
     made = {} if secret else {"before": encode_preview(before)}
     return made | {"after": encode_preview(after), "overlay": encode_preview(overlay)}
-
-
-def page_fractions(polygons: Iterable[ArrayLike], height: int, width: int) -> list[list[list[float]]]:
-    """Polygons (N, 2) (x, y) in pixels of a (height, width) page, in fractions of it, for the report."""
-    scale = np.array([width, height], np.float64)
-    return [np.round(np.clip(np.asarray(polygon) / scale, 0, 1), 4).tolist() for polygon in polygons]

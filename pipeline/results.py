@@ -64,7 +64,8 @@ class FoundRegions:
 class PageResult:
     """The small record of one finished page; its pixels are in ``path``, a work file, when there are any.
 
-    ``residual_count`` is how many text regions may still hold text, ``notes`` what was odd about the source.
+    ``residual_count`` is how many text regions may still hold text, ``notes`` what was odd about the source, ``doubts``
+    for which other reasons a person should look at the page.
     ``residual`` are boxes (x0, y0, x1, y1) around them, in shares of the page's width and height; ``checks`` are the
     looks at the cleaned page (none: it was not verified), and ``attempts`` how often text was removed again.
     ``reasons`` says how many pixels went for which reason; ``previews`` names small pictures of the page, by what they
@@ -85,6 +86,7 @@ class PageResult:
     previews: dict[str, str] = field(default_factory=dict)
     found: FoundRegions | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     path: str | None = None
 
     def __post_init__(self) -> None:
@@ -98,7 +100,7 @@ class PageResult:
         """Derived, so that it cannot contradict its parts."""
         if self.failure is not None:
             return PageStatus.KEPT_ORIGINAL if self.kept_original else PageStatus.FAILED
-        if self.residual_count:
+        if self.residual_count or self.doubts:
             return PageStatus.NEEDS_REVIEW
         return PageStatus.RESTORED if self.changed_pixels else PageStatus.UNCHANGED
 

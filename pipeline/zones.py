@@ -42,6 +42,7 @@ Unit = Literal["pt", "fraction"]
 _KEYS = ("name", "action", "pages", "rectangle", "polygon", "documents", "unit")
 _LARGEST_PT = 14_400.0 * 75  # the largest page a PDF can have, with the largest UserUnit in use
 _MOST_POINTS = 10_000
+_NO_DOCUMENT = "."  # no file is called so
 _LAYOUT = (
     'it should look like {"unit": "pt", "zones": [{"name": "signature", "action": "remove", "pages": "all", '
     '"rectangle": [72, 600, 300, 660]}]}'
@@ -100,6 +101,27 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}", _LAYOUT) from None
     return _zones(content, str(path))
+
+
+def zones_file(path: Path, document: str) -> Path:
+    """The zones file for a document: ``path``, or if that is a folder, the file in it for the document's name."""
+    return path / f"{Path(document).name}.zones.json" if path.is_dir() else path
+
+
+def write_zones_of(document: str, path: Path, target: Path) -> None:
+    """Write the zones of a file as they are for the document of that name, so that they are that under any name.
+
+    Zones that are not for it stay in, for no document: whether any zone is to be removed decides about the rest of a
+    page. Raises as ``read_zones`` does; OSError.
+    """
+    content = json.loads(path.read_text("utf-8-sig"))
+    for entry, zone in zip(content["zones"], read_zones(path), strict=True):
+        entry.pop("documents", None)
+        if not zone.is_for(document):
+            entry["documents"] = [_NO_DOCUMENT]
+    scratch = target.with_name(f".{target.name}.part")
+    scratch.write_text(json.dumps(content), encoding="utf-8")
+    scratch.replace(target)
 
 
 def place_zones(zones: Sequence[Zone], page: Page) -> tuple[PlacedZone, ...]:

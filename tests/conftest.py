@@ -51,6 +51,22 @@ def _fresh_models() -> Iterator[None]:
     logging.getLogger("restore_docs").setLevel(logging.NOTSET)
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CTRNet's weights, like the published ones."""
+    from small_ctrnet import write_small_ctrnet  # here, for it loads torch
+
+    return write_small_ctrnet(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CTRNet's weights, for documents."""
+    from small_ctrnet import write_small_documents
+
+    return write_small_documents(tmp_path_factory.mktemp("weights") / "documents.safetensors")
+
+
 @pytest.fixture
 def restore_docs(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Call the program in this process, as the console script does."""

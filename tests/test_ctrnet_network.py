@@ -1,4 +1,4 @@
-"""CTRNet's generator: the published names, the golden outputs, smaller networks, and the same arithmetic rearranged."""
+"""CTRNet's generator: the published names, the golden outputs, and smaller networks."""
 
 import json
 import math
@@ -9,16 +9,12 @@ import numpy as np
 import pytest
 import torch
 from ctrnet_rule import make_sample, make_weights
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from small_ctrnet import SMALL_DOCUMENTS, small_documents
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from remover.ctrnet import Generator, GeneratorConfig, load_generator
-from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution, use_winograd
+from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.network import DOCUMENTS, SpectralConv2d, SpectralConvTranspose2d, encode_position
-from remover.ctrnet.winograd import Scratch, WinogradConv2d
 
 GOLDEN = Path(__file__).parent / "golden" / "ctrnet" / "seed1_256.npz"
 SHARED = Path(__file__).parents[2] / "shared" / "ctrnet"
@@ -250,75 +246,3 @@ def test_position_code_by_hand():
     row, column = 2 / (2 + 1e-6) * 2 * math.pi, 1 / (3 + 1e-6) * 2 * math.pi
     expected = [f(angle / w) for angle in (row, column) for w in (1, 100) for f in (math.sin, math.cos)]
     assert np.allclose(code[3, 0].numpy(), expected, atol=1e-5)  # pixel (1, 0)
-
-
-@pytest.mark.parametrize("seed", [1, 2, 77])
-def test_inference_computes_the_same(seed):
-    generator = small(seed)
-    before = {name: t.clone() for name, t in generator.state_dict().items()}
-    inputs = batch(make_sample(seed, 96, 64), make_sample(seed, 96, 64, 1))
-    with torch.inference_mode():
-        assert (InferenceGenerator(generator)(*inputs) - generator(*inputs).prediction).abs().max() < 1e-5
-    assert all(torch.equal(before[name], t) for name, t in generator.state_dict().items()), "it was changed"
-
-
-def test_inference_holds_nothing_it_does_not_need():
-    names = set(InferenceGenerator(small()).state_dict())
-    unneeded = ("lc2", "prejection_head", "feature_mapping", "weight_orig", "weight_u", "mlp_")
-    assert not [name for name in names if any(part in name for part in unneeded)]
-
-
-@settings(max_examples=20)
-@given(height=st.integers(1, 9), width=st.integers(1, 9), channels=st.integers(1, 3), seed=st.integers(0, 99))
-def test_convolving_the_small_layout_is_convolving_the_enlarged_one(height, width, channels, seed):
-    torch.manual_seed(seed)
-    pair = [nn.Conv2d(channels, count, 3, 1, 1).requires_grad_(False) for count in (2, 3)]
-    layout = torch.randn(2, channels, height, width)
-    enlarged = nn.functional.interpolate(layout, scale_factor=2, mode="nearest")
-    assert torch.allclose(enlarged_convolution(pair)(layout), torch.cat([c(enlarged) for c in pair], 1), atol=1e-5)
-
-
-@settings(max_examples=25)
-@given(
-    height=st.integers(3, 22),
-    width=st.integers(3, 22),
-    padding=st.sampled_from([0, 1]),
-    bias=st.booleans(),
-    count=st.integers(1, 2),
-    seed=st.integers(0, 99),
-)
-def test_winograd_convolves(height, width, padding, bias, count, seed):
-    torch.manual_seed(seed)
-    scratch = Scratch()
-    first = nn.Conv2d(5, 7, 3, 1, padding, bias=bias).requires_grad_(False)
-    other = nn.Conv2d(7, 4, 3, 1, padding, bias=bias).requires_grad_(False)
-    x = torch.randn(count, 5, height, width).contiguous(memory_format=torch.channels_last)
-    for plain in (first, other):
-        if min(x.shape[2:]) + 2 * padding < 3:
-            break
-        exact, result = plain(x), WinogradConv2d(plain, scratch)(x)
-        assert result.shape == exact.shape and torch.allclose(result, exact, atol=1e-4)
-        x = exact
-
-
-def test_winograd_takes_3_by_3_of_stride_1_only():
-    for plain in (nn.Conv2d(1, 1, 5), nn.Conv2d(1, 1, 3, 2), nn.Conv2d(1, 1, 3, padding=2)):
-        with pytest.raises(ValueError, match="3 x 3"):
-            WinogradConv2d(plain, Scratch())
-
-
-def test_a_convolution_with_few_outputs_by_columns():
-    plain = nn.Conv2d(6, 3, 7).requires_grad_(False)
-    x = torch.randn(2, 6, 11, 19)
-    assert torch.allclose(RowsConvolution(plain)(x), plain(x), atol=1e-5)
-
-
-@pytest.mark.parametrize("seed", [1, 5])
-def test_inference_with_winograd_computes_the_same(seed):
-    generator = small(seed)
-    network = InferenceGenerator(generator)
-    use_winograd(network)
-    inputs = batch(make_sample(seed, 64, 96), make_sample(seed, 64, 96, 1))
-    with torch.inference_mode():
-        assert (network(*inputs) - generator(*inputs).prediction).abs().max() < 1e-4
-    assert sum(isinstance(module, WinogradConv2d) for module in network.modules()) == 6 * SMALL.lgcm_blocks

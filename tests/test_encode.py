@@ -83,6 +83,42 @@ def test_photographs_become_jpeg_and_drawings_flate(tmp_path: Path, channels: in
     np.testing.assert_array_equal(read(tmp_path / "result.pdf").image, flat.image)
 
 
+def stored_jpeg(path: Path, kind: DocumentKind) -> bytes:
+    """The JPEG that a file of one page is, or holds."""
+    if kind is not TIFF:
+        return only_image(path)[1] if kind is PDF else path.read_bytes()
+    with Image.open(path) as tiff:
+        assert tiff.info["compression"] == "jpeg"
+        (offset,), (length,) = tiff.tag_v2[273], tiff.tag_v2[279]
+    return path.read_bytes()[offset : offset + length]
+
+
+def standard_tables(channels: int, quality: int) -> dict[int, list[int]]:
+    """Those of libjpeg, which all programs have that write JPEG."""
+    out = BytesIO()
+    Image.new("L" if channels == 1 else "RGB", (16, 16)).save(out, "JPEG", quality=quality)
+    with Image.open(out) as image:
+        return dict(image.quantization)
+
+
+@pytest.mark.parametrize("kind", [PDF, JPEG, TIFF])
+@pytest.mark.parametrize(("subsampling", "channels"), [(0, 3), (2, 3), (-1, 1)])
+def test_jpeg_is_written_with_standard_tables_where_its_own_could_tell(
+    tmp_path: Path, kind: DocumentKind, subsampling: int, channels: int
+) -> None:
+    page, _ = jpeg_page(subsampling, channels)
+    assert page.jpeg is not None
+    path = write(tmp_path, kind, [page], WriteSettings(standard_tables=True))
+    with Image.open(BytesIO(stored_jpeg(path, kind))) as again:
+        assert again.quantization == standard_tables(channels, 85)
+        assert list(map(tuple, again.quantization.values())) != list(page.jpeg.tables)
+        if channels == 3:
+            assert JpegImagePlugin.get_sampling(again) == 2
+    chosen = write(tmp_path, kind, [page], WriteSettings(quality=40, standard_tables=True))
+    with Image.open(BytesIO(stored_jpeg(chosen, kind))) as again:
+        assert again.quantization == standard_tables(channels, 40)
+
+
 @pytest.mark.parametrize("kind", [PDF, JPEG, TIFF])
 @pytest.mark.parametrize(("subsampling", "channels"), [(0, 3), (1, 3), (2, 3), (-1, 1)])
 def test_jpeg_is_written_with_its_own_tables(
@@ -91,12 +127,7 @@ def test_jpeg_is_written_with_its_own_tables(
     page, source = jpeg_page(subsampling, channels)
     assert page.jpeg is not None
     path = write(tmp_path, kind, [page])
-    data = only_image(path)[1] if kind is PDF else path.read_bytes()
-    if kind is TIFF:
-        with Image.open(path) as tiff:
-            assert tiff.info["compression"] == "jpeg"
-            (offset,), (length,) = tiff.tag_v2[273], tiff.tag_v2[279]
-        data = data[offset : offset + length]
+    data = stored_jpeg(path, kind)
     with Image.open(BytesIO(data)) as again:
         assert [tuple(again.quantization[key]) for key in sorted(again.quantization)] == list(page.jpeg.tables)
         if channels == 3:

@@ -21,7 +21,8 @@ from detectors.models import model_directory
 from detectors.registry import create_detector
 from pipeline.masks import polygon_mask
 from pipeline.types import PageRef
-from workflows import tools
+from workflows import tasks, tools
+from workflows.config import RunSettings
 
 Program = Callable[..., Outcome]
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -49,6 +50,23 @@ def test_text_goes_and_the_page_stays(name: str, tmp_path: Path, restore_docs: P
     left = detector.detect(after, PageRef(name, 0))
     again = polygon_mask([region.polygon for region in left], *before.shape[:2]) & allowed.astype(bool)
     assert again.sum() < 0.06 * allowed.sum(), f"text is still seen on {again.sum() / allowed.sum():.1%} of its place"
+
+
+@pytest.mark.parametrize("name", ["form.png", "letter.png"])
+def test_without_a_second_look_nothing_changes_outside_the_mask(
+    name: str, tmp_path: Path, restore_docs: Program
+) -> None:
+    words = ("--jobs", "1", "--format", "png", "--lossless", "--verify", "off")
+    done = restore_docs(EXAMPLES / name, "--out", tmp_path, *words)
+    (page,) = done.document(name)["pages"]
+    assert done.code in (0, 6) and list(page["reasons"]) == ["all"] and page["checks"] == []
+    settings = RunSettings(lossless=True, format="png", verify="off")
+    prepared = tasks.prepare_page(PageRef(str(EXAMPLES / name), 0), settings)
+    before, after = pixels(EXAMPLES / name), pixels(Path(done.document(name)["output"]))
+    assert (before[~prepared.text_mask] == after[~prepared.text_mask]).all()
+    assert page["reasons"]["all"] == page["changed_pixels"] == prepared.text_mask.sum() > 1000
+    allowed = polygon_mask([region.polygon for region in prepared.regions], *before.shape[:2]).astype(np.uint8)
+    assert not prepared.text_mask[~cv2.dilate(allowed, np.ones((41, 41), np.uint8)).astype(bool)].any()
 
 
 def test_a_cleaned_pdf_is_pixels_only_with_the_same_pages(tmp_path: Path, restore_docs: Program) -> None:

@@ -18,7 +18,6 @@ from pipeline.previews import (
     encode_preview,
     make_previews,
     make_thumbnail,
-    page_fractions,
     with_legend,
 )
 
@@ -180,8 +179,3 @@ def test_a_legend_below_a_picture_shows_every_colour() -> None:
     assert np.array_equal(picture[: image.shape[0]], image)
     strip = {tuple(colour) for colour in picture[image.shape[0] :].reshape(-1, 3).tolist()}
     assert all_colours() <= strip
-
-
-def test_polygons_in_page_fractions() -> None:
-    polygon = np.array([[0, 0], [100, 0], [250, 50]], np.float32)
-    assert page_fractions([polygon], height=100, width=200) == [[[0.0, 0.0], [0.5, 0.0], [1.0, 0.5]]]

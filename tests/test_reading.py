@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from detectors import models
 from detectors import reading as reader_module
 from detectors.characters import Steps, decode_steps, join_windows
 from detectors.reading import SHARED, STRIDE, WINDOW, TextReader, cut_upright, plan_windows, prepare_line, resize_line
@@ -223,7 +225,7 @@ def test_a_reading_is_checked() -> None:
 
 def fake_rapidocr(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = SimpleNamespace(submodule_search_locations=[str(folder)])
-    monkeypatch.setattr(reader_module.importlib.util, "find_spec", lambda name: spec if name == "rapidocr" else None)
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: spec if name == "rapidocr" else None)
 
 
 def test_missing_or_damaged_weights_are_a_setup_error(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +236,7 @@ def test_missing_or_damaged_weights_are_a_setup_error(tmp_path: Any, monkeypatch
     (tmp_path / "models" / "PP-OCRv6_rec_small.onnx").write_bytes(b"cut short")
     with pytest.raises(SetupError, match="damaged or another model"):
         TextReader()
-    monkeypatch.setattr(reader_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SetupError, match="rapidocr, which is missing"):
         TextReader()
     with pytest.raises(UsageError):
@@ -245,4 +247,4 @@ def test_importing_the_reader_loads_no_framework() -> None:
     import subprocess
 
     code = "import sys, detectors.reading; assert not {'onnxruntime', 'paddleocr', 'torch'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=str(reader_module.Path(__file__).parents[1]))
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=str(Path(__file__).parents[1]))

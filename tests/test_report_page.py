@@ -247,7 +247,8 @@ def test_checks_say_what_came_of_what_they_found(tmp_path: Path) -> None:
     checks = [{"name": "detector", "found": 2}, {"name": "strokes", "found": 0}]
     names = write_previews(tmp_path, "a")
     for status, words in (("RESTORED", "2 found removed again"), ("NEEDS_REVIEW", "2 found text may be left")):
-        page = page_entry(1, status, checks=checks, removed_again=1, previews=names)
+        left = int(status == "NEEDS_REVIEW")
+        page = page_entry(1, status, checks=checks, removed_again=1, previews=names, regions_left=left)
         text = Outline(render_report_page(report_of(document_entry("a.pdf", status, (page,))), tmp_path)).text
         assert words in text and "0 found clear" in text
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import draw_page
 
-from pipeline.errors import UsageError
+from pipeline.errors import StageError, UsageError
 from pipeline.readings import Reading
 from pipeline.types import Colour, Page, PageRef, TextRegion
 from workflows.config import RunSettings
@@ -93,7 +93,7 @@ def test_kinds_of_text_go_and_kept_text_stays():
 def test_keeping_alone_lets_all_else_go():
     chosen = select(keep=("Total",))
     assert share(chosen, 40) == 1 and share(chosen, 120, 24, 200) < 0.2
-    assert not choosing(RunSettings(keep=("Total",)))
+    assert not choosing(RunSettings(keep=("Total",)), ())
 
 
 def test_a_zone_takes_ink_that_no_detector_calls_text(tmp_path):
@@ -177,3 +177,11 @@ def test_a_dry_run_removes_nothing_and_says_so(tmp_path, restore_docs):
     (entry,) = done.document("a.png")["pages"]
     assert entry["changed_pixels"] == 0 and entry["reasons"]["all"] > 0
     assert any("nothing was removed" in note for note in entry["notes"])
+
+
+@pytest.mark.parametrize(("option", "number"), [("match", 2), ("keep", 1)])
+def test_a_pattern_without_end_fails_the_page_and_is_named(option, number, monkeypatch):
+    monkeypatch.setattr("pipeline.patterns.LIMIT_SECONDS", 0.2)
+    endless = {"match": ("Jane", r"(.|.)+\W\W$"), "keep": (r"(.|.)+\W\W$",)}
+    with pytest.raises(StageError, match=f"--{option} pattern {number} takes more than 0.2 s"):
+        select(**{option: endless[option]})

@@ -1,12 +1,16 @@
-"""Names that tell nothing: with ``--anonymize``, inputs are known to the run as ``document-0001.pdf`` and so on.
+"""What ``--anonymize`` hides: the sources' names, files' times, and the seams of what was removed.
+
+Names that tell nothing come first: inputs are known to the run as ``document-0001.pdf`` and so on.
 
 Each gets a link of that name in the state folder, and the whole run works on the links: no log line, error, report or
-temporary file can hold a source's name, because none of them ever sees it. Which name stands for what is kept in the
-state folder alone, and stays the same from run to run.
+temporary file can hold a source's name, because none of them ever sees it. What is chosen by a source's name, regions
+corrected by hand and zones for some documents, is looked up before, and lies beside the link under the link's name.
+Which name stands for what is kept in the state folder alone, and stays the same from run to run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,8 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import OutputError
+import cv2
+import numpy as np
+
+from detectors.annotated import find_side_car
+from pipeline.errors import InputError, OutputError
+from pipeline.grain import merge_strokes, renew_grain
+from pipeline.types import Array, Colour, PreparedPage
+from pipeline.zones import read_zones, write_zones_of, zones_file
+from workflows.config import RunSettings
 from workflows.inputs import Source
+from workflows.verification import Verdict
 
 NAMES = "names.json"
 LINKS = "inputs"
@@ -26,6 +39,41 @@ EPOCH = 315_532_800  # 1 January 1980: the time that all outputs bear
 def state_beside(out: Path) -> Path:
     """Where the state of an anonymizing run is kept if nothing else is said: beside the output folder."""
     return out.resolve().with_name(f"{out.resolve().name}-state")
+
+
+def hide(sources: Sequence[Source], settings: RunSettings, state: Path) -> tuple[list[Source], RunSettings]:
+    """The sources under names that tell nothing, and settings that find by those what they found by the true ones.
+
+    Raises OutputError, and UsageError or InputError for a zones file that cannot be used.
+    """
+    hidden = hide_names(sources, state)
+    pairs = [(source.path, alias.path) for source, alias in zip(sources, hidden, strict=True) if alias.kind is not None]
+    changed: dict[str, Any] = {}
+    try:
+        if settings.detector == "annotated":
+            for path, link in pairs:
+                _link_side_car(path, settings.regions, link)
+            changed["regions"] = None  # beside the document
+        if settings.zones is not None and any(zone.documents for zone in read_zones(settings.zones)):
+            for path, link in pairs:
+                write_zones_of(path.name, settings.zones, zones_file(state / LINKS, link.name))
+            changed["zones"] = state / LINKS
+    except OSError as error:
+        raise _cannot_write(error) from None
+    return hidden, settings.model_copy(update=changed)
+
+
+def _link_side_car(document: Path, regions: Path | None, link: Path) -> None:
+    """Put a document's regions beside its link; without any, the page fails later, under the name it is known by."""
+    place = link.with_name(f"{link.name}.json")
+    try:
+        _link(find_side_car(document, regions).absolute(), place)
+    except InputError:
+        place.unlink(missing_ok=True)
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    return OutputError(f"cannot write to the state folder: {error.strerror}", "check space and permissions")
 
 
 def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
@@ -38,9 +86,7 @@ def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
         scratch.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         scratch.replace(state / NAMES)
     except OSError as error:
-        raise OutputError(
-            f"cannot write to the state folder: {error.strerror}", "check space and permissions"
-        ) from None
+        raise _cannot_write(error) from None
     return hidden
 
 
@@ -75,12 +121,19 @@ def _hide(source: Source, name: str, folder: Path) -> Source:
     alias = f"{name}{suffix if suffix in source.kind.suffixes else source.kind.suffixes[0]}"
     link = folder / alias
     folder.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    try:
-        link.symlink_to(source.path)
-    except (OSError, NotImplementedError):  # no links on this file system or for this user
-        shutil.copyfile(source.path, link)
+    _link(source.path, link)
     return replace(source, given=alias, path=link, below=Path(alias))
+
+
+def _link(target: Path, place: Path) -> None:
+    """Make a link, or a copy; one that is there is replaced at once, for another run may be reading it."""
+    scratch = place.with_name(f".{place.name}.part")
+    scratch.unlink(missing_ok=True)
+    try:
+        scratch.symlink_to(target)
+    except (OSError, NotImplementedError):  # no links on this file system or for this user
+        shutil.copyfile(target, scratch)
+    scratch.replace(place)
 
 
 def without_folders(part: Any, state: Path) -> Any:
@@ -105,3 +158,11 @@ def hide_times(out: Path) -> None:
     for path in out.rglob("*"):
         if path.is_file():
             os.utime(path, (EPOCH, EPOCH))
+
+
+def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:
+    """The page with one grain over whole lines, so that neither strokes nor the width of words show."""
+    heights = [min(cv2.minAreaRect(region.polygon)[1]) for region in prepared.regions]
+    lines = merge_strokes(verdict.mask, max(8, min(64, round(float(np.median(heights or [16.0]))))))
+    seed = int.from_bytes(hashlib.sha256(prepared.page.image.tobytes()).digest()[:8], "big")
+    return renew_grain(verdict.image, lines, seed) if prepared.page.colour is not Colour.BILEVEL else verdict.image

@@ -13,9 +13,12 @@ def fail_closed(page: PageResult) -> PageResult:
     """A page that may still hold text, as one that failed."""
     if page.status is not PageStatus.NEEDS_REVIEW:
         return page
-    what = f"page {page.ref.page_number} of {Path(page.ref.document).name} may still hold text"
+    where = f"page {page.ref.page_number} of {Path(page.ref.document).name}"
+    kind, what = "InDoubt", f"{where}: {'; '.join(page.doubts)}"
+    if page.residual_count:
+        kind, what = "TextLeft", f"{where} may still hold text"
     remedy = "look at it without --anonymize, and help with --zones or --detector annotated"
-    return replace(page, failure=Failure("TextLeft", "verify", what, remedy), path=None)
+    return replace(page, failure=Failure(kind, "verify", what, remedy), path=None)
 
 
 def document_failure(source: str, count: int, failed: Sequence[PageResult]) -> Failure:

@@ -63,6 +63,14 @@ class Manifest:
             return None
         return Record(row[0], row[1], json.loads(row[2]), tuple(_page_from(entry) for entry in json.loads(row[3])))
 
+    def previews(self, out: Path) -> set[str]:
+        """Names of the previews of all documents of which something is left in the output folder."""
+        rows = self._db.execute("SELECT outputs, pages FROM documents").fetchall()
+        there = [
+            json.loads(pages) for outputs, pages in rows if any((out / name).exists() for name in json.loads(outputs))
+        ]
+        return {name for pages in there for page in pages for name in page.get("previews", {}).values()}
+
     def store(self, target: str, record: Record) -> None:
         """Remember a finished document; an older record of the same target is replaced."""
         pages = json.dumps([asdict(page) for page in record.pages])
@@ -82,6 +90,7 @@ def _page_from(entry: dict[str, object]) -> PageResult:
         ref=PageRef(**ref),  # type: ignore[arg-type]
         found=FoundRegions(**found) if found else None,  # type: ignore[arg-type]
         notes=tuple(notes),  # type: ignore[arg-type]
+        doubts=tuple(entry.pop("doubts", ())),  # type: ignore[arg-type]
         checks=tuple(Check(**check) for check in checks),  # type: ignore[attr-defined]
         residual=tuple(tuple(box) for box in residual),  # type: ignore[attr-defined]
         failure=Failure(**failure) if failure else None,  # type: ignore[arg-type]

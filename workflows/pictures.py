@@ -1,26 +1,27 @@
-"""What is drawn of a page beside its cleaned image: previews, pictures of what would go, and grain over the seams."""
+"""What is drawn of a page beside its cleaned image: previews, and pictures of what would go."""
 
 from __future__ import annotations
 
-import hashlib
+import re
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pipeline.assemble import encode_page
 from pipeline.documents import DocumentKind
 from pipeline.errors import OutputError
 from pipeline.formats import WriteSettings
-from pipeline.grain import merge_strokes, renew_grain
 from pipeline.marks import STAYS, legend
 from pipeline.previews import PageViews, draw_overlay, make_previews, with_legend
 from pipeline.results import FoundRegions, PageResult
-from pipeline.types import Array, Colour, PreparedPage
+from pipeline.types import Colour, PreparedPage
 from workflows.config import RunSettings
 from workflows.stages import StageClock
-from workflows.verification import Verdict
+
+_PREVIEW = re.compile(r"[0-9a-f]{16}-\d{6,}-[a-z]+\.jpg")  # document, page and kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,6 @@ class PageTarget:
     path: str
     kind: DocumentKind
     previews: str = ""
-
-
-def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:
-    """The page with one grain over whole lines, so that neither strokes nor the width of words show."""
-    heights = [min(cv2.minAreaRect(region.polygon)[1]) for region in prepared.regions]
-    lines = merge_strokes(verdict.mask, max(8, min(64, round(float(np.median(heights or [16.0]))))))
-    seed = int.from_bytes(hashlib.sha256(prepared.page.image.tobytes()).digest()[:8], "big")
-    return renew_grain(verdict.image, lines, seed) if prepared.page.colour is not Colour.BILEVEL else verdict.image
 
 
 def show_choice(prepared: PreparedPage, target: PageTarget, settings: RunSettings) -> PageResult:
@@ -61,6 +54,7 @@ def show_choice(prepared: PreparedPage, target: PageTarget, settings: RunSetting
         reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
         previews=previews,
         notes=(*page.complaints, *prepared.notes, "dry run: nothing was removed"),
+        doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path=target.path,
     )
@@ -87,6 +81,14 @@ def save_previews(views: PageViews, place: Path) -> dict[str, str]:
             raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
         names[kind] = path.name
     return names
+
+
+def prune_previews(folder: Path, kept: Collection[str]) -> None:
+    """Remove the previews in a folder that no document needs any more; what cannot be removed stays."""
+    for path in folder.glob("*.jpg"):
+        if path.name not in kept and _PREVIEW.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -43,6 +43,7 @@ def page_entry(page: PageResult) -> dict[str, Any]:
         "previews": dict(page.previews),
         "changed_pixels": page.changed_pixels,
         "seconds": {stage: round(spent, 4) for stage, spent in page.seconds.items()},
+        "doubts": list(page.doubts),
         "notes": list(page.notes),
         "failure": failure_entry(page.failure),
     }

@@ -72,7 +72,7 @@ def remarks(page: Mapping[str, Any]) -> tuple[str, ...]:
         told.append(f"{some(left, 'region')} may still hold text.")
     elif again := removed_again(page):
         told.append(f"Text was left at first and removed again, {'once' if again == 1 else f'{again} times'}.")
-    return (*told, *page.get("notes", ()))
+    return (*told, *(sentence(doubt) for doubt in page.get("doubts", ())), *page.get("notes", ()))
 
 
 def removed_again(page: Mapping[str, Any]) -> int:
@@ -80,13 +80,13 @@ def removed_again(page: Mapping[str, Any]) -> int:
     return int(page.get("removed_again", page.get("attempts", 0)))
 
 
-def outcome(check: Mapping[str, Any], status: str) -> str:
+def outcome(check: Mapping[str, Any], page: Mapping[str, Any]) -> str:
     """What came of what a check found, in the report's words if it has any."""
     if check.get("outcome"):
         return str(check["outcome"])
     if not check.get("found"):
         return "clear"
-    return "text may be left" if status == "NEEDS_REVIEW" else "removed again"
+    return "text may be left" if page.get("regions_left") else "removed again"
 
 
 def some(number: int, noun: str) -> str:

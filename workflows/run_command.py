@@ -24,7 +24,7 @@ from pipeline.results import DocumentResult, Failure, FoundRegions
 from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
-from workflows.anonymity import hide_names, hide_times, remove_links, state_beside, without_folders
+from workflows.anonymity import hide, hide_times, remove_links, state_beside, without_folders
 from workflows.cluster import count_cores, decide_jobs, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
@@ -39,6 +39,7 @@ from workflows.inputs import (
     refuse_unsafe_output,
 )
 from workflows.manifest import Manifest
+from workflows.pictures import prune_previews
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
@@ -58,8 +59,9 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     refuse_unknown(settings)
     sources: Sequence[Source] = find_sources(words)
     place = state_folder(out, settings)
+    within = settings
     if settings.anonymize:
-        sources = hide_names(sources, place)
+        sources, within = hide(sources, settings, place)
     documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
     refuse_unsafe_output(words, documents, out)
     _refuse_existing([out / document.target for document in documents], settings)
@@ -71,7 +73,7 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     ):
         _remove_half_written({(out / document.target).parent for document in documents})
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
-        run = Run(documents, share_cores(settings, jobs), out, place, manifest)
+        run = Run(documents, share_cores(within, jobs), out, place, manifest)
         ended, code = _attempt(run, jobs, settings.scheduler, observer)
         results = _in_input_order(sources, run.results)
         if settings.export_regions is not None:
@@ -79,6 +81,8 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
         seconds = time.monotonic() - started
         observer.close(results, seconds)
         _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
+        shown = {name for result in results for page in result.pages for name in page.previews.values()}
+        prune_previews(place / PREVIEWS, shown | manifest.previews(out))
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:
@@ -117,8 +121,8 @@ def refuse_unknown(settings: RunSettings) -> None:
         if path is not None and not path.is_file():
             raise UsageError(f"there is no file {path}", f"check --{name}")
     text_policy(settings)
-    if settings.zones is not None and any(zone.documents for zone in read_zones(settings.zones)) and settings.anonymize:
-        raise UsageError("zones for documents of certain names do not go with --anonymize", "names are not known then")
+    if settings.zones is not None:
+        read_zones(settings.zones)
 
 
 def export_regions(results: Sequence[DocumentResult], folder: Path, overwrite: bool) -> None:

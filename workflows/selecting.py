@@ -2,7 +2,8 @@
 
 The order is this. Ink is found, of the kind that ``--remove`` names. If text (``--match``, ``--entities``,
 ``--words``), zones to be removed, or a blank form (``--template``) are named, only what one of them chooses goes; if
-none is, all of it. What a ``--keep`` pattern matches, and what lies in a zone to be kept, stays whatever else
+none is, all of it. Codes for machines that say what is looked for go as well, and all of them with ``--anonymize``.
+What a ``--keep`` pattern matches, and what lies in a zone to be kept, stays whatever else
 chooses it.
 """
 
@@ -24,10 +25,13 @@ from pipeline.readings import Reading
 from pipeline.template import choose_blank
 from pipeline.template_ink import filled_in
 from pipeline.types import Array, Page, PageRef, TextRegion
-from pipeline.zones import Zone, place_zones, read_zones, zone_masks
+from pipeline.zones import Zone, place_zones, read_zones, zone_masks, zones_file
+from workflows.codes import REASON as CODE
+from workflows.codes import choose_codes
 from workflows.config import RunSettings
 
 BLANK_DPI = 200
+GOOD_FIT = 0.75  # the share of a blank's print that is found, below which a person should look at the page
 MOVED = 0.05  # the share of a blank's print that stands elsewhere from which the report says so
 
 Reader = Callable[[Array, Sequence[TextRegion]], tuple[Sequence[TextRegion], Sequence[Reading]]]
@@ -39,13 +43,15 @@ class Selection:
     """What goes of a page, and why.
 
     ``goes`` are masks (H, W) bool by reason; ``stays`` (H, W) bool is what was found and kept, for pictures.
-    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report.
+    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report, and so are
+    ``doubts``, for which a person should look at the page.
     """
 
     goes: Mapping[str, Array]
     stays: Array
     allowed: Array | None
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def ink(self) -> Array:
@@ -60,6 +66,7 @@ class _Choice:
     areas: dict[str, Array] = field(default_factory=dict)
     kept: Array | None = None
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def add(self, reason: str, area: Array) -> None:
         self.areas[reason] = self.areas[reason] | area if reason in self.areas else area
@@ -84,25 +91,36 @@ def select_ink(
     if policy is not None:
         parts = choose_text(*read(page.image, regions), policy)
         _add_parts(choice, parts.goes, parts.stays, shape)
-    if settings.zones is not None:
-        found = _add_zones(choice, page, settings.zones, found, lambda: find_ink(page.image, regions, True))
+    zones = zones_of(settings, page.ref.document)
+    if zones:
+        found = _add_zones(choice, page, zones, found, lambda: find_ink(page.image, regions, True))
     if settings.template is not None:
         found = _add_filled_in(choice, page, settings, found)
-    if not choosing(settings):
+    chosen = choosing(settings, zones)
+    if not chosen:
         choice.areas = {settings.remove: np.ones(shape, bool)}
+    found = _add_codes(choice, page, settings, found)
     kept = np.zeros(shape, bool) if choice.kept is None else choice.kept
     goes = {reason: found & area & ~kept for reason, area in choice.areas.items()}
-    everywhere = not choosing(settings) and choice.kept is None
+    everywhere = not chosen and choice.kept is None
     allowed = None if everywhere else np.logical_or.reduce([*choice.areas.values(), np.zeros(shape, bool)]) & ~kept
     gone = np.logical_or.reduce([*goes.values(), np.zeros(shape, bool)])
-    return Selection(goes, found & ~gone, allowed, tuple(choice.notes))
+    return Selection(goes, found & ~gone, allowed, tuple(choice.notes), tuple(choice.doubts))
 
 
-def choosing(settings: RunSettings) -> bool:
-    """Whether anything is named that goes, so that the rest stays."""
+def choosing(settings: RunSettings, zones: Sequence[Zone]) -> bool:
+    """Whether anything is named that goes, so that the rest stays; ``zones`` are those of the zones file."""
     policy = text_policy(settings)
-    zones = settings.zones is not None and any(zone.action == "remove" for zone in _zones(settings.zones))
-    return (policy is not None and policy.looks_for_something) or zones or settings.template is not None
+    by_place = any(zone.action == "remove" for zone in zones)
+    return (policy is not None and policy.looks_for_something) or by_place or settings.template is not None
+
+
+def zones_of(settings: RunSettings, document: str) -> tuple[Zone, ...]:
+    """All zones of the file that holds a document's; none without ``--zones``. Raises as ``read_zones`` does."""
+    if settings.zones is None:
+        return ()
+    path = zones_file(settings.zones, document)
+    return _zones(path, _stamp(path))
 
 
 def text_policy(settings: RunSettings) -> TextPolicy | None:
@@ -110,23 +128,39 @@ def text_policy(settings: RunSettings) -> TextPolicy | None:
     if not (settings.match or settings.entities or settings.words or settings.keep):
         return None
     kinds = tuple(kind.strip() for kind in settings.entities.split(",") if kind.strip())
-    return _text_policy(settings.match, kinds, settings.words, settings.keep, settings.least_score)
+    listed = () if settings.words is None else _words(settings.words, _stamp(settings.words))
+    return _text_policy(settings.match, kinds, listed, settings.keep, settings.least_score)
 
 
 @lru_cache(maxsize=1)
 def _text_policy(
-    match: tuple[str, ...], kinds: tuple[str, ...], words: Path | None, keep: tuple[str, ...], least: float
+    match: tuple[str, ...], kinds: tuple[str, ...], words: tuple[str, ...], keep: tuple[str, ...], least: float
 ) -> TextPolicy:
-    listed: tuple[str, ...] = ()
-    if words is not None:
-        try:
-            lines = words.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the words in {words} cannot be read: {error}", "a text file, one word a line") from None
-        listed = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-        if not listed:
-            raise UsageError(f"{words} lists no words", "write one word or phrase a line")
-    return TextPolicy(match, kinds, listed, keep, least)
+    return TextPolicy(match, kinds, words, keep, least)
+
+
+Stamp = tuple[int, int]
+
+
+def _stamp(path: Path) -> Stamp:
+    """When a file was changed, and its size: a worker outlives a run, and the file may be another in the next."""
+    try:
+        found = path.stat()
+    except OSError:  # whoever reads it says so
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)
+def _words(path: Path, stamp: Stamp) -> tuple[str, ...]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the words in {path} cannot be read: {error}", "a text file, one word a line") from None
+    listed = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not listed:
+        raise UsageError(f"{path} lists no words", "write one word or phrase a line")
+    return listed
 
 
 def _add_parts(choice: _Choice, goes: Sequence[Part], stays: Sequence[Part], shape: tuple[int, ...]) -> None:
@@ -137,9 +171,11 @@ def _add_parts(choice: _Choice, goes: Sequence[Part], stays: Sequence[Part], sha
         choice.keep(polygon_mask(kept, *shape))
 
 
-def _add_zones(choice: _Choice, page: Page, path: Path, found: Array, find_all: Callable[[], Array]) -> Array:
+def _add_zones(
+    choice: _Choice, page: Page, zones: Sequence[Zone], found: Array, find_all: Callable[[], Array]
+) -> Array:
     """Add what zones choose; in a zone, ink goes that no detector calls text, too: the ink found, and that."""
-    placed = place_zones(_zones(path), page)
+    placed = place_zones(zones, page)
     removed, kept = zone_masks(placed, *found.shape)
     if removed.any():
         for name in dict.fromkeys(zone.name for zone in placed if zone.action == "remove"):
@@ -154,16 +190,17 @@ def _add_zones(choice: _Choice, page: Page, path: Path, found: Array, find_all: 
 def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Array) -> Array:
     """Add what is not on the blank form: the ink found, and that."""
     assert settings.template is not None
-    blanks = _blanks(settings.template)
+    blanks = _blanks(settings.template, _stamp(settings.template))
     number, alignment = choose_blank(blanks, page.image, page.ref.page_index)
     filled = filled_in(blanks[number], page.image, alignment)
     if settings.remove != "all":
         filled &= found
     choice.add("template", filled)
-    choice.notes.append(
-        f"page {number + 1} of the blank fits: {alignment.quality:.0%} of its print found, "
-        f"{alignment.error_px:.1f} px off, {alignment.inliers} features"
-    )
+    fit = f"{alignment.quality:.0%} of its print found, {alignment.error_px:.1f} px off, {alignment.inliers} features"
+    if alignment.quality < GOOD_FIT:
+        choice.doubts.append(f"page {number + 1} of the blank fits poorly: {fit}; print may have gone, or ink stayed")
+    else:
+        choice.notes.append(f"page {number + 1} of the blank fits: {fit}")
     if alignment.moved > MOVED:
         choice.notes.append(
             f"{alignment.moved:.0%} of the blank's print stands elsewhere: another edition of the form?"
@@ -171,13 +208,23 @@ def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Ar
     return found | filled
 
 
+def _add_codes(choice: _Choice, page: Page, settings: RunSettings, found: Array) -> Array:
+    """Add the codes that go, as a whole: the ink found, and that."""
+    codes = choose_codes(page.image, settings, text_policy(settings))
+    choice.notes.extend(codes.notes)
+    if codes.goes.any():
+        choice.areas = {reason: area & ~codes.goes for reason, area in choice.areas.items()}
+        choice.add(CODE, codes.goes)
+    return found | codes.goes
+
+
 @lru_cache(maxsize=1)
-def _zones(path: Path) -> tuple[Zone, ...]:
+def _zones(path: Path, stamp: Stamp) -> tuple[Zone, ...]:
     return read_zones(path)
 
 
 @lru_cache(maxsize=1)
-def _blanks(path: Path) -> tuple[Array, ...]:
+def _blanks(path: Path, stamp: Stamp) -> tuple[Array, ...]:
     """All pages of the blank form, (H, W, 3) uint8 RGB each. Raises UsageError."""
     raster = RasterSettings(dpi=BLANK_DPI)
     try:

@@ -26,8 +26,11 @@ from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
+from pipeline.zones import zones_file
+from workflows.anonymity import hide_seams
+from workflows.codes import codes_left
 from workflows.config import RunSettings
-from workflows.pictures import PageTarget, hide_seams, make_folder, outlines, save_previews, show_choice
+from workflows.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.selecting import select_ink
 from workflows.stages import StageClock, travels
 from workflows.tools import (
@@ -71,6 +74,8 @@ def inspect_source(path: str, settings: RunSettings) -> Inspection:
         from detectors.annotated import find_side_car
 
         digest += file_digest(str(find_side_car(Path(path), settings.regions)))
+    if settings.zones is not None and settings.zones.is_dir():  # one file for each document
+        digest += file_digest(str(zones_file(settings.zones, path)))
     return Inspection(info.page_count, digest)
 
 
@@ -97,7 +102,7 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
             maps = replace(maps, structure=structure_at(page.image, boxes))
     with clock.stage("tile"):
         tiles = cut_tiles(page.image, maps, boxes)
-    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes)
+    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes, chosen.doubts)
     return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless, *extra)
 
 
@@ -140,6 +145,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     if settings.anonymize:
         with clock.stage("grain"):
             page = replace(page, image=hide_seams(prepared, verdict))
+            prepared = replace(prepared, doubts=(*prepared.doubts, *codes_left(page.image, prepared.allowed)))
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
     goes = dict(prepared.goes)
@@ -169,6 +175,7 @@ def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], s
         attempts=verdict.attempts,
         reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
         notes=(*page.complaints, *prepared.notes),
+        doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path="",
     )
@@ -236,4 +243,4 @@ def _raster_settings(settings: RunSettings) -> RasterSettings:
 
 
 def _write_settings(settings: RunSettings) -> WriteSettings:
-    return WriteSettings(quality=settings.quality, lossless=settings.lossless)
+    return WriteSettings(settings.quality, settings.lossless, standard_tables=settings.anonymize)
