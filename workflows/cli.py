@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from workflows.command_exits import exits
 from workflows.config import RunSettings
+from workflows.options import PANELS
 from workflows.settings_file import load_settings
 from workflows.train_cli import train_app
 
@@ -86,7 +87,8 @@ def _settings_parameters() -> list[inspect.Parameter]:
     All are text (or flags) without a default: pydantic checks them, and what was not given stays the file's.
     """
     parameters = []
-    for name, field in RunSettings.model_fields.items():
+    fields = RunSettings.model_fields.items()
+    for name, field in sorted(fields, key=lambda item: PANELS.index(item[1].json_schema_extra["panel"])):  # type: ignore
         extra: Any = field.json_schema_extra
         flag = "--" + name.replace("_", "-")
         kind: Any = str | None
@@ -136,6 +138,18 @@ def doctor(
 
     start_logging(0, False)
     return doctor_command(out)
+
+
+@app.command()
+@exits
+def status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Say where a run is, or how it ended."""
+    from workflows.run_status import status_command
+
+    return status_command(folder, as_json=json)
 
 
 @app.command()

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.errors import OutputError
 from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
-from workflows.config import RunSettings, versions
+from workflows.config import RunSettings
+from workflows.versions import versions
 
 
 def totals(documents: Sequence[DocumentResult], seconds: float) -> dict[str, Any]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from detectors.registry import DETECTORS
 from pipeline.assemble import HALF_WRITTEN
@@ -25,9 +23,10 @@ from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
 from workflows.anonymity import hide_names, hide_times, remove_links, state_beside, without_folders
-from workflows.cluster import count_cores, decide_jobs, open_cluster
+from workflows.cluster import count_cores, decide_jobs, in_process, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
+from workflows.folder_lock import FolderLock
 from workflows.inputs import (
     PREVIEWS,
     REPORT_NAME,
@@ -38,15 +37,20 @@ from workflows.inputs import (
     plan_outputs,
     refuse_unsafe_output,
 )
+from workflows.interruption import interruptible
+from workflows.manifest import NAME as MANIFEST
 from workflows.manifest import Manifest
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
 from workflows.restore import Run, may_run_side_by_side
+from workflows.run_status import StatusKeeper
 from workflows.selecting import text_policy
 from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
+
+SCRATCH = "dask"  # in the state folder: what Dask keeps on disk, gone at the end
 
 
 def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
@@ -64,26 +68,28 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     refuse_unsafe_output(words, documents, out)
     _refuse_existing([out / document.target for document in documents], settings)
     observer = _choose_observer(json, quiet)
-    with (
-        _output_folder(out, place),
-        Manifest(place / "manifest.sqlite") as manifest,
-        _terminate_as_interrupt(),
-    ):
-        _remove_half_written({(out / document.target).parent for document in documents})
+    with interruptible(), _output_folder(out, place), Manifest(place / MANIFEST) as manifest:
+        folders = {(out / document.target).parent for document in documents}
+        _remove_half_written(folders)
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
-        run = Run(documents, share_cores(settings, jobs), out, place, manifest)
-        ended, code = _attempt(run, jobs, settings.scheduler, observer)
+        settings = suited(settings, jobs)
+        keeper = StatusKeeper(manifest, len(documents), observer)
+        run = Run(documents, settings, out, place, manifest)
+        ended, code = _attempt(run, jobs, settings, keeper, place / SCRATCH)
+        _remove_half_written(folders)  # of workers that died meanwhile
         results = _in_input_order(sources, run.results)
+        code = code_for_documents(results) if code is None else code
         if settings.export_regions is not None:
             export_regions(results, settings.export_regions, settings.on_existing == "overwrite")
         seconds = time.monotonic() - started
         observer.close(results, seconds)
         _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
+        keeper.end(code, None if ended is None else str(ended))
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:
         print(closing_line(results, seconds, out))
-    return code_for_documents(results) if code is None else code
+    return code
 
 
 def _refuse_existing(targets: Sequence[Path], settings: RunSettings) -> None:
@@ -150,26 +156,32 @@ def state_folder(out: Path, settings: RunSettings) -> Path:
     return state_beside(out) if settings.anonymize else out / STATE_FOLDER
 
 
-def share_cores(settings: RunSettings, jobs: int) -> RunSettings:
-    """What each page may use of this machine, where it is this machine that works."""
-    if settings.threads != "auto" or settings.scheduler is not None:
-        return settings
-    return settings.model_copy(update={"threads": max(1, count_cores() // jobs)})
+def suited(settings: RunSettings, jobs: int) -> RunSettings:
+    """What each page may use of this machine, where it is this machine that works, and whether time limits hold."""
+    changed: dict[str, Any] = {}
+    if settings.threads == "auto" and settings.scheduler is None:
+        changed["threads"] = max(1, count_cores() // jobs)
+    if in_process(jobs, settings):
+        changed["page_timeout"] = "off"
+    return settings.model_copy(update=changed)
 
 
-def _attempt(run: Run, jobs: int, scheduler: str | None, observer: Observer) -> tuple[Failure | None, ExitCode | None]:
+def _attempt(
+    run: Run, jobs: int, settings: RunSettings, observer: Observer, scratch: Path
+) -> tuple[Failure | None, ExitCode | None]:
     """Run, and say why it ended before its end and with which code, if it did."""
     try:
-        cluster = open_cluster(jobs, scheduler)
+        cluster = open_cluster(jobs, settings, scratch)
         try:
             run(cluster, observer)
         finally:
             cluster.close()
+            shutil.rmtree(scratch, ignore_errors=True)
     except RestoreError as error:
         run.give_up(error.what, error.remedy)
         return failure_from(error), code_for_error(error)
     except KeyboardInterrupt:
-        run.give_up("interrupted", "run the same command again; finished documents are kept")
+        run.give_up("interrupted", "run the same command again; what is finished is kept")
         return Failure("Interrupted", "", "interrupted", "run the same command again"), ExitCode.INTERRUPTED
     return None, None
 
@@ -208,12 +220,8 @@ def _output_folder(out: Path, state: Path) -> Iterator[None]:
         probe.unlink()
     except OSError as error:
         raise OutputError(f"cannot write to {out}: {error.strerror}", "check space and permissions") from None
-    lock = FileLock(state / "lock")
-    try:
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout:
-        raise OutputError(f"another run is writing to {out}", "wait for it, or choose another --out") from None
+    with FolderLock(state, out):
+        yield
 
 
 def _remove_half_written(folders: set[Path]) -> None:
@@ -222,21 +230,3 @@ def _remove_half_written(folders: set[Path]) -> None:
         for leftover in folder.glob(HALF_WRITTEN):
             with suppress(OSError):
                 leftover.unlink()
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: cleanly, with a report."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread: whoever embeds us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

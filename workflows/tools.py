@@ -6,6 +6,7 @@ They are made from the run's settings, and put together here for what needs seve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,17 @@ def make_text_reader(threads: int) -> Any:
 def make_remover(name: str, settings: RemoverSettings) -> Remover:
     """The remover of this process, made once."""
     return create_remover(name, settings)
+
+
+def load_tools(settings: RunSettings) -> None:
+    """Make what every page needs, so that no page's time goes into it. What fails here fails again where it is used."""
+    name = DEFAULT_SEGMENTER if settings.mask in ("strokes", "polygons") else settings.mask
+    with suppress(Exception):
+        make_detector(settings.detector, detector_settings(settings))
+    with suppress(Exception):
+        make_segmenter(name, settings.stroke_weights, threads_of(settings))
+    with suppress(Exception):
+        make_remover(settings.remover, remover_settings(settings))
 
 
 def threads_of(settings: RunSettings) -> int:
