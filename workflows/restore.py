@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from pipeline.assemble import HALF_WRITTEN
 from pipeline.documents import DocumentKind
 from pipeline.errors import OutputError, TooManyFailures
 from pipeline.results import DocumentResult, Failure, PageResult, PageStatus
@@ -21,7 +22,7 @@ from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
 from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
 from workflows.flights import Flight, Flights
-from workflows.guard import too_late
+from workflows.guard import MARK, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.jobs import Job, work_key
 from workflows.manifest import Memory, Record
@@ -159,9 +160,7 @@ class Run:
         else:
             self._drop_work(job)
         places.make_folder(job.folder)
-        if not places.is_url(job.folder):
-            for mark in Path(job.folder).glob("*.late"):
-                mark.unlink(missing_ok=True)
+        _clear_marks(job.folder)
 
     def _settled_before(self, job: Job) -> bool:
         """Whether what lies in the output folder decides this document: it is up to date, or it is not ours."""
@@ -263,5 +262,14 @@ class Run:
         for name in places.names_in(self._work):
             if name not in keys:
                 places.remove_tree(places.join(self._work, name))
+            else:
+                _clear_marks(places.join(self._work, name))
         if not keys:
             places.remove_tree(self._work)
+
+
+def _clear_marks(folder: str) -> None:
+    """Take away what pages that ran out of time, or whose process died, left in a work folder."""
+    if not places.is_url(folder):
+        for leftover in [*Path(folder).glob(f"*{MARK}"), *Path(folder).glob(HALF_WRITTEN)]:
+            leftover.unlink(missing_ok=True)
