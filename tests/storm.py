@@ -66,28 +66,33 @@ def digests(out: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def pages_done(out: Path) -> int:
-    """Pages that the run has finished, as it says itself."""
+def pages_done(out: Path, pid: int) -> int:
+    """Pages that the run of this process has finished, as it says itself."""
     try:
         state = read_state(out / ".restore-docs" / "manifest.sqlite")
     except OutputError:
         return 0
-    return sum(dict(state.get("pages_by_status", {})).values()) if state.get("ended") is None else 0
+    return sum(dict(state["pages_by_status"]).values()) if state.get("pid") == pid else 0  # type: ignore[call-overload]
 
 
 class _Weather:
-    """Kills one worker after the other, every few seconds, as long as it lasts."""
+    """Kills one worker after the other, every few seconds of work: where nothing moves, nothing is killed."""
 
-    def __init__(self, cluster: DaskProcesses, every_seconds: float) -> None:
+    def __init__(self, cluster: DaskProcesses, out: Path, pid: int, every_seconds: float) -> None:
         self.kills, self._cluster, self._over = 0, cluster, threading.Event()
+        self._done = lambda: pages_done(out, pid)
         self._every_seconds = every_seconds
         self._thread = threading.Thread(target=self._blow)
         self._thread.start()
 
     def _blow(self) -> None:
+        before = 0
         while not self._over.wait(self._every_seconds):
-            self._cluster.kill_a_worker(self.kills % len(self._cluster.workers))
-            self.kills += 1
+            done = self._done()
+            if done > before:
+                before = done
+                self._cluster.kill_a_worker(self.kills % len(self._cluster.workers))
+                self.kills += 1
 
     def end(self) -> int:
         self._over.set()
@@ -120,8 +125,9 @@ def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
         cluster.start_scheduler()
         for _ in range(2):
             cluster.start_worker()
-        weather = _Weather(cluster, every_seconds)
-        storm.codes.append(_code(start(words, log)))
+        client = start(words, log)
+        weather = _Weather(cluster, out, client.pid, every_seconds)
+        storm.codes.append(_code(client))
         storm.kills += weather.end()
         if storm.codes[-1] != 0:  # a page may have been hit again and again: once more, without
             storm.codes.append(_code(start(words, log)))
@@ -133,12 +139,12 @@ def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
 def _until(
     client: subprocess.Popen[bytes], cluster: DaskProcesses, storm: Storm, pages: int, every: float, kill: bool = True
 ) -> None:
-    weather = _Weather(cluster, every)
+    weather = _Weather(cluster, storm.out, client.pid, every)
     deadline = time.monotonic() + 900
-    while client.poll() is None and pages_done(storm.out) < pages and time.monotonic() < deadline:
+    while client.poll() is None and pages_done(storm.out, client.pid) < pages and time.monotonic() < deadline:
         time.sleep(0.05)
     storm.kills += weather.end()
-    storm.finished_before.append(pages_done(storm.out))
+    storm.finished_before.append(pages_done(storm.out, client.pid))
     if kill:
         client.kill()
         client.wait()

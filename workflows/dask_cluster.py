@@ -24,7 +24,7 @@ CONNECT_SECONDS = 15
 ANSWER_SECONDS = 20  # for what a scheduler knows by itself
 SET_UP_SECONDS = 600  # models are loaded
 WATCH_SECONDS = 5  # between looks at the cluster
-BARREN_SECONDS = 45  # without any worker that may have our work
+BARREN_SECONDS = 120  # without any worker that may have our work: one that starts again loads its models first
 # Dask would start the tasks of a dead worker again this often; we do that ourselves, one at a time (see ``flights``).
 ALLOWED_DEATHS = 0
 

@@ -70,7 +70,11 @@ class Flights:
     def settle(self) -> None:
         """Wait for some to end, and handle them and all that this brings to its end at once. Raises what is fatal."""
         self._start_again()
-        landings = self._cluster.wait(self._patience())
+        self.harvest(self._patience())
+
+    def harvest(self, seconds: float) -> None:
+        """Handle what ends within some time, and what follows from it at once."""
+        landings = self._cluster.wait(seconds)
         while landings:
             for landing in landings:
                 self._land(landing)

@@ -80,11 +80,15 @@ class Run:
         self._flights = Flights(cluster, self._settings.retries)
         self._page_flights = PageFlights(cluster, self._flights, self._settings, self._page_landed)
         waiting = deque(Job(document, self._work) for document in self._documents)
-        while True:
-            self._fill(waiting)
-            if not len(self._flights):
-                break
-            self._flights.settle()
+        try:
+            while True:
+                self._fill(waiting)
+                if not len(self._flights):
+                    break
+                self._flights.settle()
+        except KeyboardInterrupt:
+            self._flights.harvest(0)  # pages that are finished are not dropped
+            raise
         self._clear_work()
 
     def give_up(self, why: str, remedy: str) -> None:
