@@ -154,6 +154,22 @@ def status(
 
 @app.command()
 @exits
+def worker(
+    scheduler: Annotated[str, typer.Argument(metavar="SCHEDULER", help="Its address, or its scheduler file.")],
+    gpus: Annotated[str, typer.Option(metavar="N|auto", help="GPU workers; auto is one for each GPU.")] = "auto",
+    cpus: Annotated[str, typer.Option(metavar="N|auto", help="CPU workers; auto: as cores and memory allow.")] = "auto",
+    memory: Annotated[str, typer.Option(metavar="SIZE|auto", help="Of each worker, as 4GiB.")] = "auto",
+    folder: Annotated[str, typer.Option(metavar="DIR", help="What Dask keeps on disk. Default: a temporary one.")] = "",
+) -> int:
+    """Start Dask workers for this machine: one for each GPU, and CPU workers beside them."""
+    from workflows.worker_command import worker_command
+
+    start_logging(0, False)
+    return worker_command(scheduler, gpus=gpus, cpus=cpus, memory=memory, folder=folder)
+
+
+@app.command()
+@exits
 def structure(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Images, folders and patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the maps go, under the same names.")],
