@@ -124,7 +124,10 @@ class DaskCluster:
             self._fertile = now
         elif now - self._fertile > BARREN_SECONDS:
             kind = "GPU worker" if self.slots else "worker"
-            raise ClusterError(f"no {kind} was left for {BARREN_SECONDS} s", "start some and run the same command")
+            told = "".join(f"; {line}" for line in _refusals(self._client, self._resource))
+            raise ClusterError(
+                f"no {kind} was left for {BARREN_SECONDS} s{told}", "start some and run the same command"
+            )
         return self._forgotten() if self.slots else []
 
     def _forgotten(self) -> list[Landing]:
@@ -235,18 +238,23 @@ def _set_up_workers(client: Any, demands: Demands, settings: RunSettings) -> Non
         raise
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
-    workers = _workers(client)
-    refused = [address for address, worker in workers.items() if demands.resource not in worker.get("resources", {})]
-    reasons: dict[str, Any] = {}
-    if refused:
-        reasons = _ask(lambda: client.run(refusal_here, demands.resource, workers=refused, on_error="return"))
-    told = [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in reasons.items() if why]
+    told = _refusals(client, demands.resource, trouble)
     for line in told:
         log.warning("a worker is given no work: %s", line)
-    if told and len(refused) == len(workers):
+    if told and len(told) == len(_workers(client)):
         raise ClusterError(
             f"no worker may have this work; {'; '.join(told)}", "install the same program and weights on every worker"
         )
+
+
+def _refusals(client: Any, resource: str, trouble: str = "") -> list[str]:
+    """The workers that may not have our work, by name, and why."""
+    workers = _workers(client)
+    refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
+    if not refused:
+        return []
+    reasons = _ask(lambda: client.run(refusal_here, resource, workers=refused, on_error="return"))
+    return [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in reasons.items() if why]
 
 
 def _reason(why: Any, trouble: str) -> str:
