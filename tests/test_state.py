@@ -106,7 +106,7 @@ def test_identical_inputs_each_get_their_output(tmp_path: Path, restore_docs: Pr
 
 def test_a_lock_of_a_dead_process_here_is_taken_over_at_once(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path, "out")
-    held = folder_lock._me() | {"token": "gone", "renewed": 3}
+    held = folder_lock.myself() | {"token": "gone", "renewed": 3}
     for gone in ({"pid": 2**22 + 1}, {"born": held["born"] - 1000}):  # no such process; the number is used again
         (tmp_path / folder_lock.NAME).write_text(json.dumps(held | gone))
         began = time.monotonic()
@@ -118,7 +118,7 @@ def test_a_lock_of_a_dead_process_here_is_taken_over_at_once(tmp_path: Path) -> 
 def test_a_lock_of_another_host_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder_lock.LEASE_SECONDS <= 30
     monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 2.0)
-    away = folder_lock._me() | {"where": "elsewhere", "token": "theirs", "renewed": 3}
+    away = folder_lock.myself() | {"where": "elsewhere", "token": "theirs", "renewed": 3}
     (tmp_path / folder_lock.NAME).write_text(json.dumps(away))
     began = time.monotonic()
     with FolderLock(tmp_path, "out"):
@@ -126,7 +126,7 @@ def test_a_lock_of_another_host_is_waited_out(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_lock_that_another_host_renews_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = folder_lock._me() | {"where": "elsewhere", "host": "far-away", "token": "theirs"}
+    away = folder_lock.myself() | {"where": "elsewhere", "host": "far-away", "token": "theirs"}
     path = tmp_path / folder_lock.NAME
     path.write_text(json.dumps(away | {"renewed": 1}))
     monkeypatch.setattr(folder_lock.time, "sleep", lambda _: path.write_text(json.dumps(away | {"renewed": 2})))
@@ -185,14 +185,14 @@ def test_status_while_it_runs_and_after_and_what_the_first_signal_does(
     words = [*program(tmp_path, "SlowDetector"), source, "--out", out, "--detector", "fake", *PLAIN]
     process = start([*words, "--jobs", "1"], tmp_path / "log")
     wait_until(lambda: pages_done(out, process.pid) >= 2)
-    status_command(out, as_json=False)
+    status_command(str(out), as_json=False)
     told = capsys.readouterr().out
     assert told.startswith("running: process") and "of 200 in documents opened" in told
     second = run([*words, "--jobs", "1"])
     assert second.returncode == 5 and "another run is writing" in second.stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
-    status_command(out, as_json=True)
+    status_command(str(out), as_json=True)
     after = json.loads(capsys.readouterr().out)
     assert after["ended"] == 130 and after["pages_by_status"]["UNCHANGED"] >= 2 and after["lock"] is None
     assert json.loads((out / "report.json").read_text())["ended_early"]["kind"] == "Interrupted"
@@ -206,7 +206,7 @@ def test_a_killed_run_is_said_to_be_dead(tmp_path: Path, capsys: pytest.CaptureF
     wait_until(lambda: pages_done(out, process.pid) >= 1)
     process.kill()
     process.wait()
-    status_command(out, as_json=False)
+    status_command(str(out), as_json=False)
     assert capsys.readouterr().out.startswith("died: process")
 
 

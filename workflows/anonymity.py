@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, UsageError
 from workflows.inputs import Source
 
 NAMES = "names.json"
@@ -30,6 +30,8 @@ def state_beside(out: Path) -> Path:
 
 def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
     """The sources under names that tell nothing, as links in the state folder. Raises OutputError."""
+    if any(source.url for source in sources):
+        raise UsageError("--anonymize takes inputs in folders, not behind URLs", "copy them to a folder first")
     try:
         state.mkdir(parents=True, exist_ok=True)
         known = _read_names(state / NAMES)

@@ -65,7 +65,7 @@ def program(
 
 def _run(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="PDFs, images, folders and patterns.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the cleaned documents go.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the cleaned documents go.")],
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Options from a file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")] = 0,
@@ -78,6 +78,8 @@ def _run(
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(given, config)
+    if settings.log_file is not None:
+        log_to_file(settings.log_file)
     return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 
@@ -143,7 +145,7 @@ def doctor(
 @app.command()
 @exits
 def status(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a run.")],
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """Say where a run is, or how it ended."""
@@ -235,6 +237,19 @@ def start_logging(verbose: int, quiet: bool) -> None:
     for name in ("PIL", "pypdf", "pikepdf", "pdfminer", "img2pdf", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
     log.setLevel(level)
+
+
+def log_to_file(path: Path) -> None:
+    """Write the log to a file, too; it grows from run to run. Raises OutputError."""
+    from pipeline.errors import OutputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write the log {path}: {error.strerror}", "check --log-file") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, SecretStr, field_validator, model_validator
 from workflows.batch_settings import BatchSettings
 from workflows.options import CHOICE, OUTPUT, PAGES, TEXT, option
 from workflows.page_selection import parse_page_selection
+from workflows.places import digest_there, place_of
 from workflows.versions import SHIPPED_WEIGHTS, versions
 
 
@@ -195,8 +196,8 @@ class RunSettings(BatchSettings):
         shaping["exports_regions"] = self.export_regions is not None
         for name in ("weights", "stroke_weights", "regions", "words", "zones", "template"):
             path = getattr(self, name)
-            if path is not None and path.is_file():
-                shaping[f"{name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            if path is not None and (digest := digest_there(place_of(path))):
+                shaping[f"{name}_sha256"] = digest
         for path in SHIPPED_WEIGHTS:
             shaping[path.name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         model = Path(self.detector_model)

@@ -1,35 +1,28 @@
-"""A Dask cluster as a ``Cluster``: a local one that is started here, or one that is there already.
-
-Whatever is asked of a scheduler is asked with a time limit: a run must not wait for one that is gone.
-"""
+"""A Dask cluster as a ``Cluster``: a local one that is started here, or one that is there already."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from pipeline.errors import ClusterError
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
-from workflows.worker_setup import GPU, Demands, demands_of, keep_pixels_in_memory, make_plugin, refusal_here
+from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, workers_of
+from workflows.worker_setup import GPU, Demands, demands_of, keep_pixels_in_memory, make_plugin
 
 log = logging.getLogger("restore_docs")
 
 CONNECT_SECONDS = 15
-ANSWER_SECONDS = 20  # for what a scheduler knows by itself
 SET_UP_SECONDS = 600  # models are loaded
 WATCH_SECONDS = 5  # between looks at the cluster
 BARREN_SECONDS = 120  # without any worker that may have our work: one that starts again loads its models first
 # Dask would start the tasks of a dead worker again this often; we do that ourselves, one at a time (see ``flights``).
 ALLOWED_DEATHS = 0
-
-_RUN_AGAIN = "start it again and run the same command: what is finished is kept"
-T = TypeVar("T")
 
 
 class DaskCluster:
@@ -54,7 +47,7 @@ class DaskCluster:
         self._resource = demands.resource
         _set_up_workers(client, demands, settings)
         self.slots, self.gpus, self.memory = 1, 0, BYTES_PER_JOB
-        self._count(_workers(client))
+        self._count(workers_of(client))
 
     def submit(
         self, name: str, function: Callable[..., Any], *arguments: Any, gpu: bool = False, stays: bool = False
@@ -90,12 +83,12 @@ class DaskCluster:
         from distributed import KilledWorker
 
         if any(future.status in ("cancelled", "lost") for future in ended):
-            raise ClusterError("the Dask scheduler was lost", _RUN_AGAIN)
+            raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
         fetched = {f.key: f for f in ended if f.status == "finished" and f.key not in self._staying}
         values = {}
         try:
             if fetched:
-                values = _ask(lambda: self._client.gather(fetched, errors="skip"))
+                values = ask(lambda: self._client.gather(fetched, errors="skip"))
         except ClusterError:  # whoever had the results is gone: they are made anew
             for future in fetched.values():
                 future.add_done_callback(self._ended.put)
@@ -118,13 +111,13 @@ class DaskCluster:
             return []
         self._watched = now
         if self._client.status not in ("running", "connecting"):
-            raise ClusterError("the Dask scheduler was lost", _RUN_AGAIN)
-        self._count(_workers(self._client))
+            raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
+        self._count(workers_of(self._client))
         if self.slots and (self.gpus or not self._needs_gpu):
             self._fertile = now
         elif now - self._fertile > BARREN_SECONDS:
             kind = "GPU worker" if self.slots else "worker"
-            told = "".join(f"; {line}" for line in _refusals(self._client, self._resource))
+            told = "".join(f"; {line}" for line in refusals_of(self._client, self._resource))
             raise ClusterError(
                 f"no {kind} was left for {BARREN_SECONDS} s{told}", "start some and run the same command"
             )
@@ -133,7 +126,7 @@ class DaskCluster:
     def _forgotten(self) -> list[Landing]:
         """What no worker works on, twice in a row, while workers are there: Dask does not look at such tasks again
         when a worker is given a resource after it joined."""
-        held = {key for keys in _ask(self._client.processing).values() for key in keys}
+        held = {key for keys in ask(self._client.processing).values() for key in keys}
         idle = set() if held & self._pending.keys() else {k for k, f in self._pending.items() if not f.done()}
         lost, self._stalled = idle & self._stalled, idle
         landed = [Landing(self._pending.pop(key), forgotten=True) for key in lost]
@@ -153,7 +146,7 @@ class DaskCluster:
         for part in (self._client, self._local):
             if part is not None:
                 try:
-                    _ask(part.close)
+                    ask(part.close)
                 except Exception as error:
                     log.debug("closing: %s", type(error).__name__)
 
@@ -233,71 +226,29 @@ def _set_up_workers(client: Any, demands: Demands, settings: RunSettings) -> Non
     plugin = make_plugin(demands, settings)
     trouble = ""
     try:
-        _ask(lambda: client.register_plugin(plugin), SET_UP_SECONDS)
+        ask(lambda: client.register_plugin(plugin), SET_UP_SECONDS)
     except ClusterError:
         raise
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
-    told = _refusals(client, demands.resource, trouble)
+    told = refusals_of(client, demands.resource, trouble)
     for line in told:
         log.warning("a worker is given no work: %s", line)
-    if told and len(told) == len(_workers(client)):
+    if told and len(told) == len(workers_of(client)):
         raise ClusterError(
             f"no worker may have this work; {'; '.join(told)}", "install the same program and weights on every worker"
         )
 
 
-def _refusals(client: Any, resource: str, trouble: str = "") -> list[str]:
-    """The workers that may not have our work, by name, and why."""
-    workers = _workers(client)
-    refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
-    if not refused:
-        return []
-    reasons = _ask(lambda: client.run(refusal_here, resource, workers=refused, on_error="return"))
-    return [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in reasons.items() if why]
-
-
-def _reason(why: Any, trouble: str) -> str:
-    if isinstance(why, ModuleNotFoundError) or trouble.startswith("ModuleNotFoundError"):
-        return "restore-docs is not installed there"
-    return str(why) if isinstance(why, str) else f"{type(why).__name__}: {why}"
-
-
 def _wait_for_gpu(client: Any) -> None:
     deadline = time.monotonic() + CONNECT_SECONDS
-    while not any(worker.get("resources", {}).get(GPU) for worker in _workers(client).values()):
+    while not any(worker.get("resources", {}).get(GPU) for worker in workers_of(client).values()):
         if time.monotonic() > deadline:
             raise ClusterError(
                 "no worker of this cluster has a GPU, and --device cuda asks for one",
                 "start one with: restore-docs worker (or dask worker --resources GPU=1), or use --device auto",
             )
         time.sleep(0.5)
-
-
-def _workers(client: Any) -> dict[str, Any]:
-    return dict(_ask(lambda: client.scheduler_info(n_workers=-1))["workers"])
-
-
-def _ask(question: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
-    """What a call of Dask's gives, or ClusterError when it does not come back in time: most take no limit."""
-    answers: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-
-    def call() -> None:
-        try:
-            answers.put((question(), None))
-        except BaseException as error:
-            answers.put((None, error))
-
-    threading.Thread(target=call, daemon=True, name="ask-dask").start()
-    try:
-        value, error = answers.get(timeout=seconds)
-    except Empty:
-        raise ClusterError(f"the Dask scheduler did not answer for {seconds:g} s", _RUN_AGAIN) from None
-    if isinstance(error, OSError | TimeoutError):
-        raise ClusterError("the Dask scheduler was lost", _RUN_AGAIN) from error
-    if error is not None:
-        raise error
-    return value
 
 
 def _quieten() -> None:

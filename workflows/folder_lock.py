@@ -76,7 +76,7 @@ class FolderLock:
         raise OutputError(f"another run is writing to {self._out}: {who}", "wait for it, or choose another --out")
 
     def _take(self) -> bool:
-        text = json.dumps(_me() | {"token": self._token, "renewed": 0})
+        text = json.dumps(myself() | {"token": self._token, "renewed": 0})
         mine = self._path.with_name(f"{NAME}-{self._token}")
         mine.write_text(text)
         try:  # a link is made or not, also on shares where exclusive opening is no promise
@@ -117,7 +117,7 @@ class FolderLock:
                 return
             scratch = self._path.with_name(f"{NAME}-{self._token}")
             with suppress(OSError):
-                scratch.write_text(json.dumps(_me() | {"token": self._token, "renewed": number}))
+                scratch.write_text(json.dumps(myself() | {"token": self._token, "renewed": number}))
                 scratch.replace(self._path)
             if self._released.is_set():  # let go meanwhile
                 self._path.unlink(missing_ok=True)
@@ -128,6 +128,11 @@ def holder(folder: Path) -> dict[str, Any] | None:
     held = FolderLock(folder, folder)._read()
     if not held:
         return None
+    return describe(held)
+
+
+def describe(held: dict[str, Any]) -> dict[str, Any]:
+    """What a lock says, and whether its holder lives."""
     return held | {"lives": _lives(held) if held.get("where") == _where() else None}
 
 
@@ -140,7 +145,8 @@ def _where() -> str:
     return f"{socket.gethostname()} {since}"
 
 
-def _me() -> dict[str, Any]:
+def myself() -> dict[str, Any]:
+    """What a lock says of its holder."""
     pid = os.getpid()
     return {
         "where": _where(),
@@ -148,6 +154,16 @@ def _me() -> dict[str, Any]:
         "pid": pid,
         "born": psutil.Process(pid).create_time(),
     }
+
+
+def is_alive_here(held: dict[str, Any]) -> bool:
+    """Whether a holder is a process of this host that lives."""
+    return held.get("where") == _where() and _lives(held)
+
+
+def is_dead_here(held: dict[str, Any]) -> bool:
+    """Whether a holder was a process of this host and is gone."""
+    return held.get("where") == _where() and not _lives(held)
 
 
 def _lives(held: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import re
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -26,6 +27,18 @@ _FETCHED: OrderedDict[str, tuple[str, Path]] = OrderedDict()
 def is_url(place: str | Path) -> bool:
     """Whether a place is a URL, and not a path."""
     return isinstance(place, str) and "://" in place
+
+
+def place_of(path: Path) -> str:
+    """The URL that a path was made of (``Path`` keeps one of its slashes), or the path."""
+    match = re.match(r"([a-z][a-z0-9+.-]+):/+(.*)", str(path))
+    return f"{match[1]}://{match[2]}" if match and not path.exists() else str(path)
+
+
+def local_path(path: Path) -> Path:
+    """Where a library finds what a setting names: there, or where it was fetched to."""
+    place = place_of(path)
+    return _fetch(place) if is_url(place) else path
 
 
 def join(folder: str, name: str) -> str:
@@ -192,7 +205,8 @@ def open_fs(place: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        return fsspec.core.url_to_fs(place)
+        # folders of a disk are made as they are needed, as they are in a store of objects
+        return fsspec.core.url_to_fs(place, **({"auto_mkdir": True} if place.startswith("file:") else {}))
     except ImportError as error:
         raise SetupError(f"{place} cannot be reached: {error}", "pip install 'restore-docs[cloud]'") from error
     except ValueError as error:

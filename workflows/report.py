@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import OutputError
 from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
 from workflows.config import RunSettings
+from workflows.places import join
 from workflows.versions import versions
 
 
@@ -98,7 +99,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
 
 
-def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path) -> str:
+def closing_line(documents: Sequence[DocumentResult], seconds: float, out: str) -> str:
     """One line for a person: what became of documents and pages, how long it took, and where the results are."""
     told = totals(documents, seconds)
     done = told["pages"]["total"]
@@ -108,7 +109,7 @@ def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path)
         parts.append(f"{_some(done, 'page')}: {_in_words(told['pages'])}")
     if told["reused_documents"]:
         parts.append(f"{_some(told['reused_documents'], 'document')} done already")
-    return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {out / 'report.json'}"
+    return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {join(out, 'report.json')}"
 
 
 def _some(count: int, noun: str) -> str:

@@ -112,7 +112,7 @@ class Run:
                 break
 
     def _open(self, job: Job) -> None:
-        path = str(job.document.source.path)
+        path = job.document.source.place
         job.mark.unlink(missing_ok=True)
         words = (path, page_tasks.inspect_source, path, self._settings, str(job.mark))
         late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
@@ -129,7 +129,7 @@ class Run:
             return
         self._pages.rotate(-1)
         self._pages_in_flight += 1
-        self._page_flights.start(job, PageRef(str(job.document.source.path), index), self._previews)
+        self._page_flights.start(job, PageRef(job.document.source.place, index), self._previews)
 
     def _inspected(self, job: Job, landing: Landing) -> None:
         self._opening -= 1

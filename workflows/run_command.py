@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import time
@@ -22,24 +21,24 @@ from pipeline.results import DocumentResult, Failure, FoundRegions
 from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
-from workflows.anonymity import hide_names, hide_times, remove_links, state_beside, without_folders
+from workflows.anonymity import hide_names, hide_times, remove_links, without_folders
 from workflows.cluster import count_cores, decide_jobs, in_process, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
-from workflows.folder_lock import FolderLock
 from workflows.inputs import (
     PREVIEWS,
     REPORT_NAME,
     REPORT_PAGE,
-    STATE_FOLDER,
+    PlannedDocument,
     Source,
     find_sources,
     plan_outputs,
     refuse_unsafe_output,
 )
 from workflows.interruption import interruptible
-from workflows.manifest import NAME as MANIFEST
-from workflows.manifest import Manifest
+from workflows.metrics import write_metrics
+from workflows.output_state import OutputState, open_output, state_place
+from workflows.places import exists, is_url, join, place_of, write_text
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
@@ -50,40 +49,40 @@ from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
 
-SCRATCH = "dask"  # in the state folder: what Dask keeps on disk, gone at the end
 
-
-def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
+def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
     """Do the whole job. Returns the exit code; raises RestoreError when nothing could be begun.
 
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
+    if is_url(out):
+        settings = settings.model_copy(update={"report": "json"})  # pictures are kept in folders
     _refuse_unknown(settings)
     sources: Sequence[Source] = find_sources(words)
-    place = state_folder(out, settings)
     if settings.anonymize:
-        sources = hide_names(sources, place)
+        sources = hide_names(sources, Path(state_place(out, settings)))
     documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
     refuse_unsafe_output(words, documents, out)
-    _refuse_existing([out / document.target for document in documents], settings)
+    _refuse_existing([join(out, str(document.target)) for document in documents], settings)
     observer = _choose_observer(json, quiet)
-    with interruptible(), _output_folder(out, place), Manifest(place / MANIFEST) as manifest:
-        folders = {(out / document.target).parent for document in documents}
-        _remove_half_written(folders)
+    with interruptible(), open_output(out, settings) as state:
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
         settings = suited(settings, jobs)
-        keeper = StatusKeeper(manifest, len(documents), observer)
-        run = Run(documents, settings, out, place, manifest)
-        ended, code = _attempt(run, jobs, settings, keeper, place / SCRATCH)
-        _remove_half_written(folders)  # of workers that died meanwhile
+        keeper = StatusKeeper(state.memory, len(documents), observer, state.check)
+        run = Run(documents, settings, out, state.place, state.memory)
+        with _nothing_half_written(out, documents):
+            ended, code = _attempt(run, jobs, settings, keeper, state.scratch)
         results = _in_input_order(sources, run.results)
         code = code_for_documents(results) if code is None else code
         if settings.export_regions is not None:
             export_regions(results, settings.export_regions, settings.on_existing == "overwrite")
         seconds = time.monotonic() - started
         observer.close(results, seconds)
-        _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
+        report = build_report(results, settings, seconds, ended)
+        _write_reports(report, out, state, settings)
+        if settings.metrics is not None:
+            write_metrics(results, seconds, code, settings.metrics)
         keeper.end(code, None if ended is None else str(ended))
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
@@ -92,29 +91,33 @@ def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json:
     return code
 
 
-def _refuse_existing(targets: Sequence[Path], settings: RunSettings) -> None:
-    there = [target for target in targets if target.exists()]
-    if there and settings.on_existing == "fail":  # numbered pages are looked for once a document's pages are counted
+def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
+    if settings.on_existing != "fail":  # numbered pages are looked for once a document's pages are counted
+        return
+    there = [target for target in targets if exists(target)]
+    if there:
         raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
 
 
-def _write_reports(report: dict[str, Any], out: Path, state: Path, settings: RunSettings) -> None:
+def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
     if settings.anonymize:
-        report = without_folders(report, state)
-    write_report(report, out / REPORT_NAME)
+        report = without_folders(report, Path(state.place))
+    write_report(report, state.reports / REPORT_NAME)
+    if is_url(out):
+        write_text(join(out, REPORT_NAME), (state.reports / REPORT_NAME).read_text(encoding="utf-8"))
     if settings.report == "html":
-        write_report_page(report, state / PREVIEWS, out / REPORT_PAGE)
+        write_report_page(report, Path(state.place) / PREVIEWS, state.reports / REPORT_PAGE)
     if settings.anonymize:
-        remove_links(state)
-        hide_times(out)
+        remove_links(Path(state.place))
+        hide_times(Path(out))
 
 
 def _refuse_unknown(settings: RunSettings) -> None:
     """Raise before any work when the settings name something that is not there."""
     require_known("detector", settings.detector, DETECTORS)
     require_known("remover", settings.remover, REMOVERS)
-    if settings.weights is not None and not settings.weights.is_file():
+    if settings.weights is not None and not exists(place_of(settings.weights)):
         raise SetupError(f"there are no weights at {settings.weights}", "check --weights")
     if settings.regions is not None and not settings.regions.exists():
         raise UsageError(f"there are no regions at {settings.regions}", "check --regions")
@@ -147,13 +150,6 @@ def _page_regions(index: int, found: FoundRegions) -> PageRegions:
     pairs = zip(found.outlines, found.scores, strict=True)
     regions = tuple(TextRegion(np.array(outline, np.float32), score) for outline, score in pairs)
     return PageRegions(index, found.width, found.height, regions)
-
-
-def state_folder(out: Path, settings: RunSettings) -> Path:
-    """Where a run remembers what it did: in the output folder, but for what may be told to nobody."""
-    if settings.state is not None:
-        return settings.state
-    return state_beside(out) if settings.anonymize else out / STATE_FOLDER
 
 
 def suited(settings: RunSettings, jobs: int) -> RunSettings:
@@ -210,18 +206,12 @@ def _choose_observer(json: bool, quiet: bool) -> Observer:
 
 
 @contextmanager
-def _output_folder(out: Path, state: Path) -> Iterator[None]:
-    """Make the output folder and our state folder, and keep other runs out. Raises OutputError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        state.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {error.strerror}", "check space and permissions") from None
-    with FolderLock(state, out):
-        yield
+def _nothing_half_written(out: str, documents: Sequence[PlannedDocument]) -> Iterator[None]:
+    """Clear what was left beside our outputs by runs that were killed, and by workers that die in this one."""
+    folders = set() if is_url(out) else {Path(out, document.target).parent for document in documents}
+    _remove_half_written(folders)
+    yield
+    _remove_half_written(folders)
 
 
 def _remove_half_written(folders: set[Path]) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ from pipeline.errors import UsageError
 from pipeline.results import DocumentResult, DocumentStatus, PageResult, PageStatus
 from workflows.anonymity import state_beside
 from workflows.exit_codes import ExitCode
-from workflows.folder_lock import holder
+from workflows.folder_lock import NAME as LOCK
+from workflows.folder_lock import describe, holder
 from workflows.inputs import STATE_FOLDER
 from workflows.manifest import NAME, Manifest, read_state
+from workflows.places import is_url, join, read_text
 from workflows.progress import Observer
+from workflows.url_memory import STATUS, UrlMemory
 
 NOTE_SECONDS = 1.0
 MOST_FAILURES = 20  # that are told
@@ -27,8 +30,9 @@ MOST_FAILURES = 20  # that are told
 class StatusKeeper:
     """An observer that notes where the run is, at most once a second, and passes everything on to another."""
 
-    def __init__(self, manifest: Manifest, documents: int, then: Observer) -> None:
-        self._manifest, self._then = manifest, then
+    def __init__(self, memory: Manifest | UrlMemory, documents: int, then: Observer, check: Callable[[], None]) -> None:
+        """``check`` is called as often as something is noted; what it raises ends the run."""
+        self._manifest, self._then, self._check = memory, then, check
         self._documents: Counter[str] = Counter()
         self._pages: Counter[str] = Counter()
         self._failures: list[str] = []
@@ -73,17 +77,30 @@ class StatusKeeper:
         if at_once or now - self._noted >= NOTE_SECONDS:
             self._noted = now
             counted = {"documents_by_status": dict(self._documents), "pages_by_status": dict(self._pages)}
+            self._check()
             self._manifest.note(self._state | counted | {"updated": now, "failures": self._failures})
 
 
-def status_command(folder: Path, *, as_json: bool) -> ExitCode:
+def status_command(place: str, *, as_json: bool) -> ExitCode:
     """Print where the run in an output folder is, or how it ended. Raises UsageError when there was none."""
+    told = _state_behind(place) if is_url(place) else _state_in(Path(place))
+    print(json.dumps(told, indent=1) if as_json else "\n".join(_lines(told)))
+    return ExitCode.OK
+
+
+def _state_behind(url: str) -> dict[str, Any]:
+    text = read_text(join(url, f"{STATE_FOLDER}/{STATUS}"))
+    if text is None:
+        raise UsageError(f"no run has written to {url}", "name the URL given as --out")
+    lock = read_text(join(url, f"{STATE_FOLDER}/{LOCK}"))
+    return dict(json.loads(text)) | {"lock": describe(json.loads(lock)) if lock else None}
+
+
+def _state_in(folder: Path) -> dict[str, Any]:
     state = next((s for s in (folder / STATE_FOLDER, state_beside(folder), folder) if (s / NAME).is_file()), None)
     if state is None:
         raise UsageError(f"no run has written to {folder}", "name the folder given as --out, or as --state")
-    told = read_state(state / NAME) | {"lock": holder(state)}
-    print(json.dumps(told, indent=1) if as_json else "\n".join(_lines(told)))
-    return ExitCode.OK
+    return read_state(state / NAME) | {"lock": holder(state)}
 
 
 def _lines(told: dict[str, Any]) -> list[str]:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import RestoreError
 from workflows.config import RunSettings
+from workflows.places import digest_there, is_url, place_of
 from workflows.tools import load_tools
-from workflows.versions import digest_of, installation
+from workflows.versions import installation
 
 PLENTY = 1e9  # of the resource: it says who may have work, not how much
 GPU = "GPU"  # the resource of workers that have one
@@ -43,7 +45,9 @@ class Demands:
 def demands_of(settings: RunSettings) -> Demands:
     """What this run asks of workers: this installation, and the files that settings name, with their digests."""
     paths = [getattr(settings, name) for name in ("weights", "stroke_weights", "words", "zones", "template")]
-    return Demands(installation(), {str(path.absolute()): digest_of(path) for path in paths if path is not None})
+    named = [place_of(path) for path in paths if path is not None]
+    files = [place if is_url(place) else str(Path(place).absolute()) for place in named]
+    return Demands(installation(), {place: digest_there(place)[:16] for place in files})
 
 
 def find_refusal(demands: Demands) -> str:
@@ -55,11 +59,14 @@ def find_refusal(demands: Demands) -> str:
         more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
         return f"{name} is {here.get(name, 'not there')}, and here it is {demands.installation[name]}{more}"
     for place, wanted in demands.files.items():
-        path = Path(place)
-        if not path.is_file():
-            return f"it sees no file {path.name} at the path given"
-        if digest_of(path) != wanted:
-            return f"its {path.name} is another file: SHA-256 {digest_of(path)}..., and here it is {wanted}..."
+        try:
+            found = digest_there(place)[:16]
+        except RestoreError as error:
+            return error.what
+        if found != wanted:
+            name = place.rsplit("/", 1)[-1]
+            other = f"another file: SHA-256 {found}..., and here it is {wanted}..." if found else "not there for it"
+            return f"the file {name} of the settings is {other}"
     return ""
 
 
