@@ -6,6 +6,8 @@ import inspect
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,9 +80,8 @@ def _run(
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(given, config)
-    if settings.log_file is not None:
-        log_to_file(settings.log_file)
-    return run_command(inputs, out, settings, json=json, quiet=quiet)
+    with log_to_file(settings.log_file):
+        return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 
 def _settings_parameters() -> list[inspect.Parameter]:
@@ -239,10 +240,14 @@ def start_logging(verbose: int, quiet: bool) -> None:
     log.setLevel(level)
 
 
-def log_to_file(path: Path) -> None:
-    """Write the log to a file, too; it grows from run to run. Raises OutputError."""
+@contextmanager
+def log_to_file(path: Path | None) -> Iterator[None]:
+    """Write the log to a file, too, if one is named; it grows from run to run. Raises OutputError."""
     from pipeline.errors import OutputError
 
+    if path is None:
+        yield
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")
@@ -250,6 +255,11 @@ def log_to_file(path: Path) -> None:
         raise OutputError(f"cannot write the log {path}: {error.strerror}", "check --log-file") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def main() -> None:

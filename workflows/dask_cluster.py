@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import ClusterError
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
-from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, workers_of
+from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, steadily, workers_of
 from workflows.worker_setup import GPU, Demands, demands_of, keep_pixels_in_memory, make_plugin
 
 log = logging.getLogger("restore_docs")
@@ -54,7 +54,7 @@ class DaskCluster:
     ) -> Any:
         """Submit under a readable, unique key, so that Dask's dashboard and logs name stages and pages."""
         self._serial += 1
-        key = f"{function.__name__}-{name}-{self._serial}"
+        key = f"{function.__name__}-{self._serial}-{name}"
         resources = {self._resource: 1} | ({GPU: 1} if gpu and self.gpus else {})
         future = self._client.submit(
             function, *arguments, key=key, pure=False, resources=resources, priority=0 if stays and not gpu else 10
@@ -226,7 +226,7 @@ def _set_up_workers(client: Any, demands: Demands, settings: RunSettings) -> Non
     plugin = make_plugin(demands, settings)
     trouble = ""
     try:
-        ask(lambda: client.register_plugin(plugin), SET_UP_SECONDS)
+        steadily(client, lambda: client.register_plugin(plugin), SET_UP_SECONDS)
     except ClusterError:
         raise
     except Exception as error:

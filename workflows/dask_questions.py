@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from workflows.worker_setup import refusal_here
 
 ANSWER_SECONDS = 20  # for what a scheduler knows by itself
 RUN_AGAIN = "start it again and run the same command: what is finished is kept"
+STEADY_TRIES = 5
 T = TypeVar("T")
 
 
@@ -21,8 +23,9 @@ def refusals_of(client: Any, resource: str, trouble: str = "") -> list[str]:
     refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
     if not refused:
         return []
-    reasons = ask(lambda: client.run(refusal_here, resource, workers=refused, on_error="return"))
-    return [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in reasons.items() if why]
+    reasons = steadily(client, lambda: client.run(refusal_here, resource, workers=refused, on_error="return"))
+    told = {address: why for address, why in reasons.items() if why and not isinstance(why, OSError)}
+    return [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in told.items()]
 
 
 def _reason(why: Any, trouble: str) -> str:
@@ -34,6 +37,17 @@ def _reason(why: Any, trouble: str) -> str:
 def workers_of(client: Any) -> dict[str, Any]:
     """All workers by address, as the scheduler describes them."""
     return dict(ask(lambda: client.scheduler_info(n_workers=-1))["workers"])
+
+
+def steadily(client: Any, question: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
+    """What a call gives that goes to all workers: one that dies meanwhile is not the scheduler's loss."""
+    for _ in range(STEADY_TRIES):
+        try:
+            return ask(question, seconds)
+        except ClusterError:
+            workers_of(client)  # raises if it is the scheduler that is gone
+            time.sleep(1)
+    return ask(question, seconds)
 
 
 def ask(question: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:

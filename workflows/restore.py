@@ -134,8 +134,8 @@ class Run:
     def _inspected(self, job: Job, landing: Landing) -> None:
         self._opening -= 1
         if landing.error is not None:
-            self._count_page(failed=True)
             self._finish(job, DocumentResult(job.source, failure=failure_from(landing.error, "open")))
+            self._count_page(failed=True)
             return
         job.input_digest = landing.value.digest
         job.indices = selected_pages(self._settings.pages, landing.value.page_count)

@@ -94,8 +94,8 @@ async def set_up(worker: Any, demands: Demands, settings: RunSettings) -> None:
 
 
 def refusal_here(resource: str) -> str:
-    """Runs on a worker: why it was refused, "" if it was not."""
-    return _REFUSALS.get(resource, "it was not looked at")
+    """Runs on a worker: why it was refused, "" if it was not, or is being looked at."""
+    return _REFUSALS.get(resource, "")
 
 
 def calm_opencv() -> None:
