@@ -46,13 +46,13 @@ class Storm:
 def documents(folder: Path, pages: int) -> list[Path]:
     """Documents of several kinds and sizes with so many pages in total, one with half of them."""
     folder.mkdir(parents=True)
-    draw_page(folder / "big.pdf", pages=pages // 2, size=(800, 1100))
+    draw_page(folder / "big.pdf", pages=pages // 2, size=(400, 500))
     left, number = pages - pages // 2, 0
     while left:
         number += 1
         count = min(left, (1, 3, 7)[number % 3])
         suffix = ".pdf" if count > 1 else (".png", ".jpg")[number % 2]
-        draw_page(folder / f"d{number:03}{suffix}", pages=count, size=(800, 1100))
+        draw_page(folder / f"d{number:03}{suffix}", pages=count, size=(400, 500))
         left -= count
     for side_car in list(folder.glob("*.json")):  # regions beside documents would be listed as inputs
         (folder.parent / "regions").mkdir(exist_ok=True)

@@ -84,7 +84,7 @@ class SerialCluster:
         del name, gpu, stays
         future: Future[Any] = Future()
         try:
-            value = function(*[a.result() if isinstance(a, Future) else a for a in arguments])
+            value = function(*[_resolved(argument) for argument in arguments])
         except Exception as error:
             self._landed.append(Landing(future, None, error))
         else:
@@ -101,6 +101,13 @@ class SerialCluster:
 
     def close(self) -> None:
         """Nothing to stop."""
+
+
+def _resolved(argument: Any) -> Any:
+    """An argument with results in the place of futures, also in a list."""
+    if isinstance(argument, list):
+        return [_resolved(part) for part in argument]
+    return argument.result() if isinstance(argument, Future) else argument
 
 
 def decide_jobs(jobs: str | int) -> int:
