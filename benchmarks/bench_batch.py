@@ -31,6 +31,8 @@ from conftest import draw_page
 from processes import CHEAP, DaskProcesses, start
 from storm import PROGRAM, blow, digests
 
+from workflows.worker_setup import ENVIRONMENT
+
 POLL_SECONDS = 0.2
 
 
@@ -60,7 +62,7 @@ class Role:
 def watched_job(folder: Path, sources: list[Path], workers: int, options: tuple[str, ...] = CHEAP) -> dict[str, Any]:
     """Run a job on a scheduler and workers of its own; its seconds, its report, and a ``Role`` for each role."""
     roles = {name: Role() for name in ("client", "scheduler", "worker")}
-    with DaskProcesses(folder, workers) as cluster:
+    with DaskProcesses(folder, workers, ENVIRONMENT) as cluster:
         started = time.monotonic()
         words = [*PROGRAM, *sources, *options, "--out", folder / "out", "--scheduler", cluster.address, "--quiet"]
         client = start(words, folder / "client.log")

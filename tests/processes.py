@@ -79,14 +79,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
 class DaskProcesses:
     """A scheduler and workers, as an operator would start them. Use it as a context manager."""
 
-    def __init__(self, folder: Path, workers: int = 2) -> None:
+    def __init__(self, folder: Path, workers: int = 2, more: dict[str, str] | None = None) -> None:
         self.folder, self.port = folder, free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._dask = [sys.executable, "-m", "dask"]
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
+        more = more or {}
         for _ in range(workers):
-            self.start_worker()
+            self.start_worker(**more)
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--no-show"]

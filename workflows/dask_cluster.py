@@ -13,7 +13,7 @@ from pipeline.errors import ClusterError
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
 from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, steadily, workers_of
-from workflows.worker_setup import GPU, Demands, demands_of, keep_pixels_in_memory, make_plugin
+from workflows.worker_setup import DASK_SETTINGS, GPU, Demands, demands_of, make_plugin
 
 log = logging.getLogger("restore_docs")
 
@@ -185,8 +185,7 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
     import psutil
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
-    keep_pixels_in_memory()
-    dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_DEATHS})
+    dask.config.set({**DASK_SETTINGS, "distributed.scheduler.allowed-failures": ALLOWED_DEATHS})
     gpus = count_gpus() if settings.device != "cpu" and settings.remover != "fill" else 0
     own = {
         "nthreads": 1,

@@ -21,20 +21,24 @@ def write_metrics(documents: Sequence[DocumentResult], seconds: float, code: int
         return Gauge(f"restore_docs_{name}", text, labels, registry=registry)
 
     counted = gauge("documents", "Inputs of the last run by what became of them.", "status")
-    found = Counter(document.status for document in documents)
+    found: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    spent: Counter[str] = Counter()
+    reused = 0
+    for document in documents:
+        found[document.status] += 1
+        reused += document.reused
+        for page in () if document.reused else document.pages:
+            seen[page.status] += 1
+            spent.update(page.seconds)
     for status in DocumentStatus:
         counted.labels(status=status.value).set(found[status])
-    gauge("reused_documents", "Documents that an earlier run had finished.").set(sum(d.reused for d in documents))
-    pages = [page for document in documents if not document.reused for page in document.pages]
+    gauge("reused_documents", "Documents that an earlier run had finished.").set(reused)
     counted = gauge(
         "pages", "Pages of the last run by what became of them, without those of reused documents.", "status"
     )
-    seen = Counter(page.status for page in pages)
     for kind in PageStatus:
         counted.labels(status=kind.value).set(seen[kind])
-    spent: Counter[str] = Counter()
-    for page in pages:
-        spent.update(page.seconds)
     stages = gauge("stage_seconds", "Seconds spent in each stage, all pages together.", "stage")
     for stage, total in sorted(spent.items()):
         stages.labels(stage=stage).set(total)

@@ -25,6 +25,7 @@ from workflows.flights import Flight, Flights
 from workflows.guard import MARK, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.jobs import Job, work_key
+from workflows.kept_results import KeptResults
 from workflows.manifest import Memory, Record
 from workflows.page_flights import GPU_QUEUE, GROUP, PageFlights
 from workflows.page_selection import selected_pages
@@ -63,7 +64,7 @@ class Run:
         self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path | str, state: Path | str,
         memory: Memory,
     ) -> None:  # fmt: skip
-        self.results: dict[str, DocumentResult] = {}
+        self.results = KeptResults()
         self._documents = documents
         self._settings = settings
         self._settings_digest = settings.digest()
@@ -96,7 +97,8 @@ class Run:
         for document in self._documents:
             name = document.source.given
             failure = Failure("Unfinished", "", f"{name}: not finished, because the run ended: {why}", remedy)
-            self.results.setdefault(name, DocumentResult(name, failure=failure))
+            if name not in self.results:
+                self.results[name] = DocumentResult(name, failure=failure)
 
     def _fill(self, waiting: deque[Job]) -> None:
         """Start pages up to the window, of each open document in turn, so that none waits for a big one.

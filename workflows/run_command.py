@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from workflows.inputs import (
     refuse_unsafe_output,
 )
 from workflows.interruption import interruptible
+from workflows.kept_results import InOrder
 from workflows.metrics import write_metrics
 from workflows.output_state import OutputState, open_output, state_place
 from workflows.places import exists, is_url, join, place_of, write_text
@@ -101,6 +102,8 @@ def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
 
 def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
+    if settings.anonymize or settings.report == "html":
+        report = {**report, "documents": list(report["documents"])}
     if settings.anonymize:
         report = without_folders(report, Path(state.place))
     write_report(report, state.reports / REPORT_NAME)
@@ -182,17 +185,29 @@ def _attempt(
     return None, None
 
 
-def _in_input_order(sources: Sequence[Source], results: dict[str, DocumentResult]) -> list[DocumentResult]:
+def _in_input_order(sources: Sequence[Source], results: Mapping[str, DocumentResult]) -> Sequence[DocumentResult]:
     """A result for every file that was found, documents or not."""
-    return [results[source.given] if source.kind is not None else _without_kind(source) for source in sources]
+    for source in sources:
+        _tell_without_kind(source)
+
+    def result(place: int) -> DocumentResult:
+        source = sources[place]
+        return results[source.given] if source.kind is not None else _without_kind(source)
+
+    return InOrder(len(sources), result)
+
+
+def _tell_without_kind(source: Source) -> None:
+    if source.kind is None and source.unreadable:
+        log.error("%s: %s", source.given, source.reason)
+    elif source.kind is None:
+        log.info("%s: skipped, %s", source.given, source.reason)
 
 
 def _without_kind(source: Source) -> DocumentResult:
     if source.unreadable:
-        log.error("%s: %s", source.given, source.reason)
         failure = Failure("InputError", "open", f"{source.given}: {source.reason}", "check the path and the file")
         return DocumentResult(source.given, failure=failure)
-    log.info("%s: skipped, %s", source.given, source.reason)
     return DocumentResult(source.given, skipped=source.reason)
 
 

@@ -16,11 +16,11 @@ from pipeline.errors import ClusterError, UsageError
 from workflows.cluster import BYTES_PER_JOB, count_cores
 from workflows.dask_cluster import count_gpus
 from workflows.exit_codes import ExitCode
+from workflows.worker_setup import ENVIRONMENT
 
 log = logging.getLogger("restore_docs")
 
 END_SECONDS = 20  # that workers are given to finish what they are at
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def worker_command(scheduler: str, *, gpus: str, cpus: str, memory: str, folder: str) -> ExitCode:
@@ -62,7 +62,7 @@ def _gpu_name(number: int) -> str:
 
 
 def _start(words: list[str], gpu: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | dict.fromkeys(_THREADS, "1") | {"CUDA_VISIBLE_DEVICES": gpu}
+    environment = os.environ | ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": gpu}
     return subprocess.Popen([sys.executable, "-m", "dask", "worker", *words], env=environment)
 
 

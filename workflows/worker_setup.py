@@ -3,7 +3,7 @@
 A worker that passes is given a resource named after what was checked, and all our tasks ask for that resource. So Dask
 itself keeps work from a worker that did not pass, or that joined a moment ago and was not looked at yet.
 
-As ``--preload workflows.worker_setup`` it prepares a plain ``dask worker`` as ``restore-docs worker`` does.
+As ``--preload workflows.worker_setup`` it loads our code into a plain ``dask worker`` before there is work.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,15 +105,19 @@ def calm_opencv() -> None:
 
 
 def dask_setup(worker: Any) -> None:
-    """Dask's hook for ``--preload``: what must be set before numpy and torch load."""
+    """Dask's hook for ``--preload``: importing this module has loaded our code before the worker is asked for work."""
     del worker
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    keep_pixels_in_memory()
+    calm_opencv()
 
 
-def keep_pixels_in_memory() -> None:
-    """Spilling would put pixels of uncleaned pages on disk, in places where nobody looks for them."""
-    import dask
-
-    dask.config.set({"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False})
+# Spilling would put pixels of uncleaned pages on disk, where nobody looks for them. Profiles grow with the time that a
+# worker runs, and are for writing Dask graphs. Workers read this when they start: from the environment, but for ours.
+DASK_SETTINGS = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.profile.enabled": False,
+}
+ENVIRONMENT = {
+    **{f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in DASK_SETTINGS.items()},
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
