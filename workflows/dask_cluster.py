@@ -185,7 +185,13 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
     import psutil
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
-    dask.config.set({**DASK_SETTINGS, "distributed.scheduler.allowed-failures": ALLOWED_DEATHS})
+    dask.config.set(
+        {
+            **DASK_SETTINGS,
+            "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+            "temporary-directory": str(scratch),  # its locks would stay behind anywhere else
+        }
+    )
     gpus = count_gpus() if settings.device != "cpu" and settings.remover != "fill" else 0
     own = {
         "nthreads": 1,
