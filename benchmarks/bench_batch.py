@@ -148,12 +148,13 @@ def storm(pages: int, every: float) -> None:
     """A storm, and what it left."""
     with tempfile.TemporaryDirectory() as folder:
         left = blow(Path(folder), pages, every)
+        leftovers = left.leftovers
     listed = [(d["source"], p["page_number"]) for d in left.report["documents"] for p in d["pages"]]
     checks = {
         "the same bytes as the calm run": left.after == left.calm,
         "every page listed once": len(listed) == len(set(listed)) == pages,
         "every input has an output": all(document["output"] for document in left.report["documents"]),
-        "nothing partial is left": not left.leftovers,
+        "nothing partial is left": not leftovers,
         "exit codes 7, then 0": left.codes[0] == 7 and left.codes[-1] == 0,
     }
     print(f"{pages} pages, {len(left.calm)} documents, {left.kills} workers killed, exit codes {left.codes}")
