@@ -227,6 +227,20 @@ def test_the_second_signal_leaves_at_once_and_leaves_nobody_behind(tmp_path: Pat
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_goes_to_all_processes_and_only_the_client_speaks(tmp_path: Path) -> None:
+    source, out = draw_page(tmp_path / "a.pdf", pages=400), tmp_path / "out"
+    words = [*program(tmp_path, "SlowDetector"), source, "--out", out, "--detector", "fake", *PLAIN]
+    process = start([*words, "--jobs", "2"], tmp_path / "log")
+    wait_until(lambda: pages_done(out, process.pid) >= 2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130 and not psutil.wait_procs(family, timeout=15)[1]
+    said = (tmp_path / "log").read_text()
+    assert "restore-docs: interrupted" in said and "Traceback" not in said, said
+    assert len(list(out.rglob("work/*/*.pdf"))) >= 2
+
+
 def test_status_of_a_folder_without_a_run(tmp_path: Path, restore_docs: Program) -> None:
     done = restore_docs("status", tmp_path)
     assert done.code == 2 and "no run has written" in done.stderr

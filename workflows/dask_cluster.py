@@ -200,6 +200,7 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
         "local_directory": str(scratch),
         "memory_limit": int(0.9 * psutil.virtual_memory().total / (jobs + gpus)),
         "silence_logs": logging.CRITICAL,
+        "preload": ["workflows.deaf_worker"],
     }
     hidden = {"env": {"CUDA_VISIBLE_DEVICES": ""}} if gpus else {}
     workers: dict[Any, Any] = {n: {"cls": Nanny, "options": {**own, **hidden}} for n in range(jobs)}
