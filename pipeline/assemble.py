@@ -42,14 +42,15 @@ def encode_page(page: Page, kind: DocumentKind, settings: WriteSettings, path: P
     """Writes one cleaned page as a work file: a one-page PDF, a one-frame TIFF, a PNG, JPEG or WebP.
 
     Holds the page's pixels, size and resolution, and no metadata; grey stays grey and 1-bit stays 1-bit. The file is
-    whole or not there. Same page, same bytes.
+    whole or not there, but for a machine that goes down: who uses it after that compares its digest. Same page, same
+    bytes.
 
     Raises:
         UsageError: lossless JPEG is asked for. StageError: the page is too large for ``kind``.
         OutputError: the file cannot be written.
     """
     content = encode(page, kind, settings)
-    with _replacing(path) as file:
+    with _replacing(path, lasting=False) as file:
         file.write(content)
 
 
@@ -77,14 +78,18 @@ def assemble(paths: Sequence[Path], kind: DocumentKind, output: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A hidden new file beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
+def _replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A hidden new file beside ``path`` that takes its place when the block ends well, and is removed otherwise.
+
+    ``lasting``: it is on the disk then, which takes a disk some 10 to 100 ms.
+    """
     hidden = path.with_name(HALF_WRITTEN.replace("*", uuid.uuid4().hex))
     try:
         with hidden.open("x+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         hidden.replace(path)
     except RestoreError:
         raise
@@ -93,7 +98,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             hidden.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    if lasting:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,7 +14,10 @@ class RestoreError(Exception):
     """Base of all foreseen failures.
 
     ``what`` says what happened and to which file, ``remedy`` what the reader can do about it ("" when nothing).
+    ``transient`` says that the same may go well when it is tried again: a network share or a connection failed.
     """
+
+    transient = False
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what, remedy)
@@ -56,6 +59,10 @@ class OutputError(RestoreError):
 
 class ClusterError(RestoreError):
     """The Dask cluster cannot do the work or was lost."""
+
+
+class TooManyFailures(RestoreError):  # noqa: N818 - says what it is
+    """More pages failed than the run was allowed: going on would cost time and help nobody."""
 
 
 class StageError(RestoreError):

@@ -69,7 +69,8 @@ class PageResult:
     ``residual`` are boxes (x0, y0, x1, y1) around them, in shares of the page's width and height; ``checks`` are the
     looks at the cleaned page (none: it was not verified), and ``attempts`` how often text was removed again.
     ``reasons`` says how many pixels went for which reason; ``previews`` names small pictures of the page, by what they
-    show (before, after, overlay). ``found`` are the text regions, where a run is asked for them.
+    show (before, after, overlay). ``found`` are the text regions, where a run is asked for them. ``digest`` is the
+    SHA-256 of the work file, as hex.
     """
 
     ref: PageRef
@@ -88,6 +89,7 @@ class PageResult:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     path: str | None = None
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if self.kept_original and self.failure is None:

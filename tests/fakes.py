@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import signal
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -133,3 +137,36 @@ class IdleRemover(NoiseRemover):
 
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         return tuple(RestoredTile(tile.box, tile.image) for tile in tiles)
+
+
+class TroublesomeDetector(BlindDetector):
+    """On the second page it takes its process down, on the third it sleeps for ever in C, on the fourth it raises."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if ref.page_number == 3:
+            ctypes.PyDLL(None).sleep(10**6)  # with Python's lock: no other thread of the process runs again
+        if ref.page_number == 4:
+            raise ZeroDivisionError("the fourth page is not to my taste")
+        return ()
+
+
+class FlakyDetector(BlindDetector):
+    """A network share that is out for a moment: on page 2, once."""
+
+    failures = 1
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2 and FlakyDetector.failures:
+            FlakyDetector.failures -= 1
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return ()
+
+
+class SlowDetector(BlindDetector):
+    """Takes its time: there is some to interrupt it in."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        time.sleep(0.3)
+        return ()

@@ -22,6 +22,8 @@ from workflows.restore import WINDOW_PER_SLOT, Run
 
 Program = Callable[..., Outcome]
 TESTS = Path(__file__).parent
+# no network is loaded: workers start, and start again, in a second or two
+PLAIN = ("--mask", "classical", "--remover", "fill", "--verify", "off")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -81,7 +83,7 @@ def test_an_existing_scheduler_is_used(
 def test_a_scheduler_that_does_not_answer_ends_the_run_with_its_own_code(
     sources: list[Path], tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.cluster.WORKER_START_SECONDS", 1)
+    monkeypatch.setattr("workflows.dask_cluster.CONNECT_SECONDS", 1)
     done = restore_docs(*sources, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert done.code == 7 and "no Dask scheduler answers" in done.stderr
     assert [d["status"] for d in done.report["documents"]] == ["FAILED"] * 4
@@ -103,7 +105,7 @@ def run_with_fake(tmp_path: Path, fake: str, *words: object) -> subprocess.Compl
 
 def test_a_page_that_kills_its_worker_is_that_documents_failure_alone(tmp_path: Path) -> None:
     bad, good = draw_page(tmp_path / "bad.pdf", pages=3), draw_page(tmp_path / "good.png")
-    done = run_with_fake(tmp_path, "KillingDetector", bad, good, "--jobs", "2")
+    done = run_with_fake(tmp_path, "KillingDetector", bad, good, "--jobs", "2", *PLAIN)
     assert done.returncode == 6, done.stderr
     assert "1 unchanged, 1 failed" in done.stdout and "page 2" in done.stderr
     assert list(digests(tmp_path / "out")) == ["good.png"]
@@ -111,7 +113,7 @@ def test_a_page_that_kills_its_worker_is_that_documents_failure_alone(tmp_path: 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_keeps_its_words_whatever_caused_it(tmp_path: Path, jobs: int) -> None:
-    done = run_with_fake(tmp_path, "OpaqueDetector", draw_page(tmp_path / "bad.pdf", pages=3), "--jobs", jobs)
+    done = run_with_fake(tmp_path, "OpaqueDetector", draw_page(tmp_path / "bad.pdf", pages=3), "--jobs", jobs, *PLAIN)
     failure = json.loads((tmp_path / "out" / "report.json").read_text())["documents"][0]["pages"][1]["failure"]
     told = {"kind": "StageError", "stage": "detect", "what": "the model choked on the page", "remedy": "try another"}
     assert done.returncode == 6 and failure == told
@@ -124,12 +126,13 @@ def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:
     documents = plan_outputs(find_sources([str(source)]), out, format="same", lossless=False)
 
     class Watching(SerialCluster):
-        slots = 3
+        slots, memory = 3, 10**12
         most = 0
 
-        def wait(self, futures):  # type: ignore[no-untyped-def]
-            self.most = max(self.most, len(futures))
-            return super().wait(futures)
+        def wait(self, seconds):  # type: ignore[no-untyped-def]
+            landed = super().wait(seconds)
+            self.most = max(self.most, len(landed))
+            return landed
 
     cluster = Watching()
     with Manifest(out / ".restore-docs" / "manifest.sqlite") as manifest:
@@ -142,4 +145,4 @@ def test_pages_in_flight_never_exceed_the_window(tmp_path: Path) -> None:
 def test_jobs_follow_the_machine_unless_told() -> None:
     assert decide_jobs(5) == 5
     assert decide_jobs("auto") >= 1
-    assert isinstance(open_cluster(1, None), SerialCluster)
+    assert isinstance(open_cluster(1, RunSettings(), Path()), SerialCluster)

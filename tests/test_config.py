@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from workflows.config import RunSettings, parse_page_selection, selected_pages
+from workflows.config import RunSettings
+from workflows.page_selection import parse_page_selection, selected_pages
 from workflows.settings_file import load_settings
 
 

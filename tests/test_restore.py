@@ -18,6 +18,7 @@ from pipeline import assemble as assemble_module
 from pipeline.errors import OutputError
 from remover.registry import REMOVERS
 from workflows import tools
+from workflows.folder_lock import FolderLock
 
 Program = Callable[..., Outcome]
 ANNOTATED = ("--detector", "annotated", "--jobs", "1")
@@ -171,10 +172,10 @@ def test_an_interruption_keeps_what_is_finished_and_a_rerun_completes(
     done = restore_docs(first, second, "--out", out, *use_detector(monkeypatch, fakes.InterruptedDetector))
     assert done.code == 130 and list(digests(out)) == ["a.png"]
     assert done.document("b.pdf")["status"] == "FAILED"
-    assert not (out / ".restore-docs" / "work").exists(), "no work files are left"
     tools.make_detector.cache_clear()
     again = restore_docs(first, second, "--out", out, *use_detector(monkeypatch, fakes.BlindDetector))
     assert again.code == 0 and again.document("a.png")["reused"] and sorted(digests(out)) == ["a.png", "b.pdf"]
+    assert not (out / ".restore-docs" / "work").exists(), "no work files are left"
 
 
 def test_a_remover_that_loses_a_tile_leaves_no_output_with_text(
@@ -212,11 +213,9 @@ def test_an_unwritable_folder_is_refused_before_any_work(
 
 
 def test_a_second_run_on_the_same_folder_says_so_and_leaves(tmp_path: Path, restore_docs: Program) -> None:
-    from filelock import FileLock
-
     source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
     (out / ".restore-docs").mkdir(parents=True)
-    with FileLock(out / ".restore-docs" / "lock"):
+    with FolderLock(out / ".restore-docs", out):
         done = restore_docs(source, "--out", out, *ANNOTATED)
     assert done.code == 5 and "another run" in done.stderr
 

@@ -21,7 +21,7 @@ from remover.base import RemoverSettings
 from remover.registry import REMOVERS, create_remover
 from workflows.cluster import count_cores
 from workflows.config import RunSettings
-from workflows.run_command import share_cores
+from workflows.run_command import suited
 from workflows.tasks import threads_of
 
 EXAM = Path(__file__).parents[1] / "examples" / "exam.jpg"
@@ -107,6 +107,6 @@ def test_a_remover_predicts_the_same_with_any_number_of_threads(name, page, tmp_
     ],
 )
 def test_cores_are_shared_out_among_jobs(asked, scheduler, jobs, given):
-    settings = share_cores(RunSettings(threads=asked, scheduler=scheduler), jobs)
+    settings = suited(RunSettings(threads=asked, scheduler=scheduler), jobs)
     assert threads_of(settings) == given
     assert settings.digest() == RunSettings().digest()

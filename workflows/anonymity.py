@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from detectors.annotated import find_side_car
-from pipeline.errors import InputError, OutputError
+from pipeline.errors import InputError, OutputError, UsageError
 from pipeline.grain import merge_strokes, renew_grain
 from pipeline.types import Array, Colour, PreparedPage
 from pipeline.zones import read_zones, write_zones_of, zones_file
@@ -78,6 +78,8 @@ def _cannot_write(error: OSError) -> OutputError:
 
 def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
     """The sources under names that tell nothing, as links in the state folder. Raises OutputError."""
+    if any(source.url for source in sources):
+        raise UsageError("--anonymize takes inputs in folders, not behind URLs", "copy them to a folder first")
     try:
         state.mkdir(parents=True, exist_ok=True)
         known = _read_names(state / NAMES)

@@ -6,7 +6,8 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from typer.core import TyperGroup
 from workflows.command_exits import exits, leave_quickly
 from workflows.config import RunSettings
 from workflows.evaluate_cli import add_evaluation
+from workflows.options import PANELS
 from workflows.settings_file import load_settings
 from workflows.train_cli import train_app
 
@@ -66,7 +68,7 @@ def program(
 
 def _run(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="PDFs, images, folders and patterns.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the cleaned documents go.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Where the cleaned documents go.")],
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Options from a file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more.")] = 0,
@@ -79,7 +81,8 @@ def _run(
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(given, config)
-    return run_command(inputs, out, settings, json=json, quiet=quiet)
+    with log_to_file(settings.log_file):
+        return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 
 def _settings_parameters(names: Iterable[str]) -> list[inspect.Parameter]:
@@ -88,8 +91,8 @@ def _settings_parameters(names: Iterable[str]) -> list[inspect.Parameter]:
     All are text (or flags) without a default: pydantic checks them, and what was not given stays the file's.
     """
     parameters = []
-    for name in names:
-        field = RunSettings.model_fields[name]
+    fields = [(name, RunSettings.model_fields[name]) for name in names]
+    for name, field in sorted(fields, key=lambda item: PANELS.index(item[1].json_schema_extra["panel"])):  # type: ignore
         extra: Any = field.json_schema_extra
         flag = "--" + name.replace("_", "-")
         kind: Any = str | None
@@ -139,6 +142,34 @@ def doctor(
 
     start_logging(0, False)
     return doctor_command(out)
+
+
+@app.command()
+@exits
+def status(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> int:
+    """Say where a run is, or how it ended."""
+    from workflows.run_status import status_command
+
+    return status_command(folder, as_json=json)
+
+
+@app.command()
+@exits
+def worker(
+    scheduler: Annotated[str, typer.Argument(metavar="SCHEDULER", help="Its address, or its scheduler file.")],
+    gpus: Annotated[str, typer.Option(metavar="N|auto", help="GPU workers; auto is one for each GPU.")] = "auto",
+    cpus: Annotated[str, typer.Option(metavar="N|auto", help="CPU workers; auto: as cores and memory allow.")] = "auto",
+    memory: Annotated[str, typer.Option(metavar="SIZE|auto", help="Of each worker, as 4GiB.")] = "auto",
+    folder: Annotated[str, typer.Option(metavar="DIR", help="What Dask keeps on disk. Default: a temporary one.")] = "",
+) -> int:
+    """Start Dask workers for this machine: one for each GPU, and CPU workers beside them."""
+    from workflows.worker_command import worker_command
+
+    start_logging(0, False)
+    return worker_command(scheduler, gpus=gpus, cpus=cpus, memory=memory, folder=folder)
 
 
 @app.command()
@@ -208,6 +239,28 @@ def start_logging(verbose: int, quiet: bool) -> None:
     for name in ("PIL", "pypdf", "pikepdf", "pdfminer", "img2pdf", "fontTools"):
         logging.getLogger(name).setLevel(logging.ERROR)
     log.setLevel(level)
+
+
+@contextmanager
+def log_to_file(path: Path | None) -> Iterator[None]:
+    """Write the log to a file, too, if one is named; it grows from run to run. Raises OutputError."""
+    from pipeline.errors import OutputError
+
+    if path is None:
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write the log {path}: {error.strerror}", "check --log-file") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 add_evaluation(app, _with_settings, start_logging)

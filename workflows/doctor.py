@@ -14,10 +14,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from pipeline.errors import RestoreError
-from workflows.config import SHIPPED_WEIGHTS, versions
 from workflows.exit_codes import ExitCode
-
-PACKAGES = ("pipeline", "detectors", "remover", "workflows")
+from workflows.versions import PACKAGES, SHIPPED_WEIGHTS, versions
 
 
 @dataclass(frozen=True, slots=True)

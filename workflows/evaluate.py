@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import InputError, OutputError, RestoreError, SetupError, UsageError
 from pipeline.metrics import frechet_distance
 from pipeline.types import Array, PageRef
-from workflows.config import RunSettings, versions
+from workflows.config import RunSettings
 from workflows.evaluation.cleaning import Masks, clean
 from workflows.evaluation.judges import FeatureNetwork, TesseractReader
 from workflows.evaluation.progress import shown
@@ -25,8 +25,9 @@ from workflows.evaluation.scoring import Readings, Scored, score_detections, sco
 from workflows.evaluation.sheet import SheetRow, draw_sheet, pick_rows
 from workflows.evaluation.summary import print_table, summarize, write_csv, write_json
 from workflows.exit_codes import ExitCode
-from workflows.run_command import refuse_unknown, share_cores
+from workflows.run_command import refuse_unknown, suited
 from workflows.tools import detector_settings, make_detector
+from workflows.versions import versions
 
 log = logging.getLogger("restore_docs")
 
@@ -135,7 +136,7 @@ def evaluate_command(dataset: Path, settings: EvaluateSettings, run: RunSettings
     with TemporaryDirectory(prefix="restore-docs-") as folder:
         reader = TesseractReader() if settings.ocr else None
         network = FeatureNetwork(settings.inception) if settings.inception else None
-        evaluation = _Evaluation(settings, share_cores(run, 1), Path(folder), reader, network)
+        evaluation = _Evaluation(settings, suited(run, 1), Path(folder), reader, network)
         for row in shown(rows, "pages scored"):
             evaluation.take(row)
         summary = _tell(evaluation, layout, dataset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
-from pipeline.errors import ClusterError, InputError, OutputError, RestoreError, SetupError, UsageError
+from pipeline.errors import ClusterError, InputError, OutputError, RestoreError, SetupError, TooManyFailures, UsageError
 from pipeline.results import DocumentResult, DocumentStatus
 
 
@@ -41,6 +41,7 @@ _BY_ERROR: tuple[tuple[type[RestoreError], ExitCode], ...] = (
     (SetupError, ExitCode.SETUP),
     (OutputError, ExitCode.OUTPUT),
     (ClusterError, ExitCode.CLUSTER),
+    (TooManyFailures, ExitCode.INCOMPLETE),
 )
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.documents import DocumentKind, describe_unsupported, identify
 from pipeline.errors import InputError, UsageError
+from workflows.places import is_url, open_fs
 
 STATE_FOLDER = ".restore-docs"
 REPORT_NAME, REPORT_PAGE = "report.json", "report.html"
 PREVIEWS = "previews"  # in the state folder
+HEAD_BYTES = 4096  # of a file behind a URL, enough to tell what it is
 
 _FORCED = {
     "pdf": DocumentKind.PDF,
@@ -31,6 +35,7 @@ class Source:
     ``given`` is how the user would name it, ``path`` is absolute, ``below`` is its path under the directory input it
     was found in (or just its name). ``kind`` is None when it is no document, and ``reason`` then says why;
     ``unreadable`` tells what should have been one (by its name, or because it was asked for) from what never was.
+    ``url`` is where it is if it is no file here; ``path`` is then of no use.
     """
 
     given: str
@@ -39,6 +44,12 @@ class Source:
     kind: DocumentKind | None
     reason: str = ""
     unreadable: bool = False
+    url: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is read from: a path or a URL."""
+        return self.url or str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,10 @@ def find_sources(words: Sequence[str]) -> tuple[Source, ...]:
 
     A word that names nothing becomes an unreadable source, so that it is listed like any other failure.
     """
-    found: dict[Path, Source] = {}
+    found: dict[str, Source] = {}
     for word in words:
-        for source in _expand(word):
-            found.setdefault(source.path, source)
+        for source in find_behind(word) if is_url(word) else _expand(word):
+            found.setdefault(source.place, source)
     return tuple(found.values())
 
 
@@ -125,8 +136,37 @@ def _look(given: str, path: Path, below: Path) -> Source:
     return Source(given, path.absolute(), below, kind, reason, broken)
 
 
+def find_behind(url: str) -> Iterator[Source]:
+    """What a URL names: a file, all files below it, or those that match it as a pattern; by name, in order."""
+    fs, path = open_fs(url)
+    scheme = url.split("://", 1)[0]
+    try:
+        if glob.has_magic(path):
+            places = [place for place in sorted(fs.glob(path)) if fs.isfile(place)]
+            root = ""
+        else:
+            places = sorted(fs.find(path)) or ([path] if fs.isfile(path) else [])
+            root = f"{path.rstrip('/')}/" if fs.isdir(path) else ""
+        for place in places:
+            below = Path(place.removeprefix(root) if root else place.rsplit("/", 1)[-1])
+            if STATE_FOLDER not in below.parts:
+                yield _look_behind(f"{scheme}://{place.lstrip('/') if scheme != 'file' else place}", below, fs, place)
+    except Exception as error:
+        yield replace(_missing(url, f"cannot be reached: {type(error).__name__}: {error}"), url=url)
+        return
+    if not places:
+        yield replace(_missing(url, "there is no such file, or nothing in it"), url=url)
+
+
+def _look_behind(url: str, below: Path, fs: Any, place: str) -> Source:
+    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder:
+        head = Path(folder, below.name)
+        head.write_bytes(fs.cat_file(place, start=0, end=HEAD_BYTES))
+        return replace(_look(url, head, below), url=url)
+
+
 def plan_outputs(
-    sources: Sequence[Source], out: Path, *, format: str, lossless: bool, dry_run: bool = False
+    sources: Sequence[Source], out: Path | str, *, format: str, lossless: bool, dry_run: bool = False
 ) -> tuple[PlannedDocument, ...]:
     """Say where each document's output goes. Raises UsageError when two share a place or an input would be replaced.
 
@@ -140,7 +180,7 @@ def plan_outputs(
         if document.target in owners:
             raise UsageError(
                 f"{owners[document.target]} and {document.source.given} would both be written to "
-                f"{out / document.target}",
+                f"{Path(out) / document.target}",
                 "rename one, run them apart, or choose another --format",
             )
         owners[document.target] = document.source.given
@@ -159,7 +199,7 @@ def _plan(source: Source, format: str, lossless: bool) -> PlannedDocument:
     return PlannedDocument(source, target, kind)
 
 
-def _refuse_numbered_clash(document: PlannedDocument, owners: dict[Path, str], out: Path) -> None:
+def _refuse_numbered_clash(document: PlannedDocument, owners: dict[Path, str], out: Path | str) -> None:
     """One page per file: ``a.pdf`` may become ``a-0001.png``, which another input may claim."""
     several = document.source.kind in (DocumentKind.PDF, DocumentKind.TIFF)
     if not several or document.kind in (DocumentKind.PDF, DocumentKind.TIFF):
@@ -170,25 +210,38 @@ def _refuse_numbered_clash(document: PlannedDocument, owners: dict[Path, str], o
         same_place = other.parent == document.target.parent and other.suffix == suffix and rest != other.stem
         if same_place and rest.isdigit() and owner != document.source.given:
             raise UsageError(
-                f"pages of {document.source.given} and {owner} might both be written to {out / other}",
+                f"pages of {document.source.given} and {owner} might both be written to {Path(out) / other}",
                 "rename one, or run them apart",
             )
 
 
-def refuse_unsafe_output(words: Sequence[str], documents: Sequence[PlannedDocument], out: Path) -> None:
+def refuse_unsafe_output(words: Sequence[str], documents: Sequence[PlannedDocument], out: Path | str) -> None:
     """Raise UsageError when the output folder lies in a directory input or an output would replace an input."""
-    folder = out.resolve()
+    if is_url(str(out)):
+        for word in words:
+            if is_url(word) and f"{out}/".startswith(f"{word.rstrip('/')}/"):
+                raise UsageError(f"the output {out} lies inside the input {word}", "choose an --out outside of it")
+        return
+    folder = Path(out).resolve()
+    out = Path(out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file", "name a folder")
     for word in words:
-        if Path(word).is_dir() and (root := Path(word).resolve()) and (folder == root or root in folder.parents):
+        if (
+            not is_url(word)
+            and Path(word).is_dir()
+            and (root := Path(word).resolve())
+            and (folder == root or root in folder.parents)
+        ):
             raise UsageError(
                 f"the output folder {out} lies inside the input folder {word}", "choose an --out outside of it"
             )
-    inputs = {document.source.path.resolve(): document.source.given for document in documents}
+    local = [document.source for document in documents if not document.source.url]
+    inputs = {source.path.resolve(): source.given for source in local}
     for document in documents:
         place = (folder / document.target).resolve()
         if place in inputs:
             raise UsageError(
-                f"the output {out / document.target} would replace the input {inputs[place]}", "choose another --out"
+                f"the output {Path(out) / document.target} would replace the input {inputs[place]}",
+                "choose another --out",
             )

@@ -17,10 +17,10 @@ from detectors.base import DetectorSettings
 from pipeline.errors import InputError, OutputError, RestoreError, UsageError
 from pipeline.pairs import count_pages
 from pipeline.types import Array, PageRef
-from workflows.config import selected_pages
 from workflows.evaluation.pair_making import FindText, PairSettings, make_pair
 from workflows.evaluation.progress import shown
 from workflows.exit_codes import ExitCode
+from workflows.page_selection import selected_pages
 from workflows.tools import make_detector, make_text_reader
 
 log = logging.getLogger("restore_docs")

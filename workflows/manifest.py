@@ -1,17 +1,28 @@
-"""What earlier runs wrote into an output folder, so that finished documents are not done again. SQLite."""
+"""What earlier runs, and this one so far, wrote into an output folder, so that it is not done again. SQLite.
+
+On a local disk every record is there as soon as it was stored (write-ahead log, which readers do not block). On a
+network share, where that log is not safe, records wait for at most a second for their journal.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
+
+import psutil
 
 from pipeline.errors import OutputError
 from pipeline.results import Check, Failure, FoundRegions, PageResult
 from pipeline.types import PageRef
 
+NAME = "manifest.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     target TEXT PRIMARY KEY,
@@ -19,8 +30,20 @@ CREATE TABLE IF NOT EXISTS documents (
     settings_digest TEXT NOT NULL,
     outputs TEXT NOT NULL,
     pages TEXT NOT NULL
-)
+);
+CREATE TABLE IF NOT EXISTS pages (
+    target TEXT NOT NULL,
+    page_index INTEGER NOT NULL,
+    input_digest TEXT NOT NULL,
+    settings_digest TEXT NOT NULL,
+    page TEXT NOT NULL,
+    PRIMARY KEY (target, page_index)
+);
+CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, state TEXT NOT NULL);
 """
+# File systems that other hosts may have open, too, under names that start like these
+_SHARED = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "ceph", "beegfs", "gluster", "fuse.", "ocfs", "gfs")
+_COMMIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +59,46 @@ class Record:
     pages: tuple[PageResult, ...]
 
 
+class Memory(Protocol):
+    """What a run remembers of documents, by target path, and of pages of documents that are not finished."""
+
+    def find(self, target: str) -> Record | None:
+        """The record of the document whose output goes to ``target``, if an earlier run finished it."""
+        ...
+
+    def store(self, target: str, record: Record) -> None:
+        """Remember a finished document; an older record of the same target is replaced."""
+        ...
+
+    def find_pages(self, target: str, input_digest: str, settings_digest: str) -> list[PageResult]:
+        """Pages of an unfinished document that were made from the same input with the same settings."""
+        ...
+
+    def store_page(self, target: str, input_digest: str, settings_digest: str, page: PageResult) -> None:
+        """Remember a finished page of a document that is not finished."""
+        ...
+
+    def forget_pages(self, target: str) -> None:
+        """Its document is finished, or its pages are of no use any more."""
+        ...
+
+    def targets_with_pages(self) -> set[str]:
+        """The documents of which pages are remembered."""
+        ...
+
+
 class Manifest:
-    """The records of one output folder, by target path. Use it as a context manager."""
+    """The memory of one output folder, in one file. Use it as a context manager. Raises OutputError."""
 
     def __init__(self, path: Path) -> None:
+        self._shared = is_shared(path.parent)
+        self._committed = time.monotonic()
         try:
-            self._db = sqlite3.connect(path)
-            self._db.execute(_SCHEMA)
+            self._db = sqlite3.connect(path, timeout=30)
+            wanted = "delete" if self._shared else "wal"
+            self.journal = str(self._db.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0])
+            self._db.execute("PRAGMA synchronous=" + ("NORMAL" if self.journal == "wal" else "FULL"))
+            self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise OutputError(f"{path} cannot be opened: {error}", "delete it; documents are then done again") from None
 
@@ -52,16 +108,18 @@ class Manifest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with _writing():
+            self._db.commit()
         self._db.close()
 
     def find(self, target: str) -> Record | None:
-        """The record of the document whose output goes to ``target``, if an earlier run finished it."""
+        """See ``Memory.find``."""
         row = self._db.execute(
             "SELECT input_digest, settings_digest, outputs, pages FROM documents WHERE target = ?", (target,)
         ).fetchone()
         if row is None:
             return None
-        return Record(row[0], row[1], json.loads(row[2]), tuple(_page_from(entry) for entry in json.loads(row[3])))
+        return Record(row[0], row[1], json.loads(row[2]), tuple(page_from(entry) for entry in json.loads(row[3])))
 
     def previews(self, out: Path) -> set[str]:
         """Names of the previews of all documents of which something is left in the output folder."""
@@ -72,17 +130,84 @@ class Manifest:
         return {name for pages in there for page in pages for name in page.get("previews", {}).values()}
 
     def store(self, target: str, record: Record) -> None:
-        """Remember a finished document; an older record of the same target is replaced."""
-        pages = json.dumps([asdict(page) for page in record.pages])
-        row = (target, record.input_digest, record.settings_digest, json.dumps(record.outputs), pages)
-        try:
-            with self._db:
-                self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", row)
-        except sqlite3.Error as error:
-            raise OutputError(f"the manifest cannot be written: {error}", "check the disk") from None
+        """See ``Memory.store``; at once, also on a share."""
+        row = (
+            target,
+            record.input_digest,
+            record.settings_digest,
+            json.dumps(record.outputs),
+            pages_text(record.pages),
+        )
+        self._write("INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?)", row, at_once=True)
+
+    def find_pages(self, target: str, input_digest: str, settings_digest: str) -> list[PageResult]:
+        """See ``Memory.find_pages``."""
+        rows = self._db.execute(
+            "SELECT page FROM pages WHERE target = ? AND input_digest = ? AND settings_digest = ?",
+            (target, input_digest, settings_digest),
+        )
+        return [page_from(json.loads(row[0])) for row in rows]
+
+    def store_page(self, target: str, input_digest: str, settings_digest: str, page: PageResult) -> None:
+        """See ``Memory.store_page``."""
+        row = (target, page.ref.page_index, input_digest, settings_digest, json.dumps(asdict(page)))
+        self._write("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)", row)
+
+    def forget_pages(self, target: str) -> None:
+        """See ``Memory.forget_pages``."""
+        self._write("DELETE FROM pages WHERE target = ?", (target,))
+
+    def targets_with_pages(self) -> set[str]:
+        """See ``Memory.targets_with_pages``."""
+        return {str(row[0]) for row in self._db.execute("SELECT DISTINCT target FROM pages")}
+
+    def note(self, state: dict[str, object]) -> None:
+        """Where the run is, for whoever asks while it runs and after: only the latest is kept."""
+        self._write("INSERT OR REPLACE INTO runs VALUES (1, ?)", (json.dumps(state),))
+
+    def _write(self, statement: str, values: tuple[object, ...], at_once: bool = False) -> None:
+        with _writing():
+            self._db.execute(statement, values)
+            now = time.monotonic()
+            if at_once or not self._shared or now - self._committed > _COMMIT_SECONDS:
+                self._db.commit()
+                self._committed = now
 
 
-def _page_from(entry: dict[str, object]) -> PageResult:
+def read_state(path: Path) -> dict[str, object]:
+    """What ``Manifest.note`` noted last, by whichever process; empty when nothing was. Raises OutputError."""
+    try:
+        with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10) as db:
+            row = db.execute("SELECT state FROM runs").fetchone()
+        db.close()
+    except sqlite3.Error as error:
+        raise OutputError(f"{path} cannot be read: {error}", "is it the folder of a run?") from None
+    return dict(json.loads(row[0])) if row else {}
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether a folder lies on a file system that other hosts may write to."""
+    place = folder.resolve()
+    kinds = {Path(part.mountpoint): part.fstype.lower() for part in psutil.disk_partitions(all=True)}
+    mounted = next((kinds[home] for home in (place, *place.parents) if home in kinds), "")
+    return mounted.startswith(_SHARED)
+
+
+def pages_text(pages: Sequence[PageResult]) -> str:
+    """Pages as JSON, for :func:`page_from`."""
+    return json.dumps([asdict(page) for page in pages])
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutputError(f"the manifest cannot be written: {error}", "check the disk") from None
+
+
+def page_from(entry: dict[str, object]) -> PageResult:
+    """A page's result, from what ``dataclasses.asdict`` made of it."""
     ref, failure, notes = entry.pop("ref"), entry.pop("failure"), entry.pop("notes")
     found = entry.pop("found", None)
     checks, residual = entry.pop("checks", ()), entry.pop("residual", ())

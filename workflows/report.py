@@ -10,17 +10,26 @@ from typing import Any
 
 from pipeline.errors import OutputError
 from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
-from workflows.config import RunSettings, versions
+from workflows.config import RunSettings
+from workflows.places import join
+from workflows.versions import versions
 
 
 def totals(documents: Sequence[DocumentResult], seconds: float) -> dict[str, Any]:
     """Counts by status over documents and pages; ``reused`` are documents an earlier run had finished."""
-    pages = [page for document in documents for page in document.pages]
+    found: Counter[str] = Counter()
+    pages: Counter[str] = Counter()
+    regions = reused = 0
+    for document in documents:
+        found[document.status.value] += 1
+        reused += document.reused
+        pages.update(page.status.value for page in document.pages)
+        regions += sum(page.region_count for page in document.pages)
     return {
-        "documents": _counted(DocumentStatus, Counter(d.status.value for d in documents)),
-        "pages": _counted(PageStatus, Counter(p.status.value for p in pages)),
-        "regions": sum(page.region_count for page in pages),
-        "reused_documents": sum(d.reused for d in documents),
+        "documents": _counted(DocumentStatus, found),
+        "pages": _counted(PageStatus, pages),
+        "regions": regions,
+        "reused_documents": reused,
         "seconds": round(seconds, 3),
     }
 
@@ -77,28 +86,37 @@ def document_entry(document: DocumentResult, names_only: bool = False) -> dict[s
 def build_report(
     documents: Sequence[DocumentResult], settings: RunSettings, seconds: float, ended: Failure | None
 ) -> dict[str, Any]:
-    """The whole report; ``ended`` is why the run stopped before its end, if it did."""
+    """The whole report; ``ended`` is why the run stopped before its end, if it did.
+
+    Its documents can be gone through once: they are made one by one, as those who write them ask for them.
+    """
     return {
         "versions": versions(),
         "settings": settings.public(),
         "totals": totals(documents, seconds),
         "ended_early": failure_entry(ended),
-        "documents": [document_entry(document, settings.anonymize) for document in documents],
+        "documents": (document_entry(document, settings.anonymize) for document in documents),
     }
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write the report in one step: a reader never sees half of it. Raises OutputError."""
+    """Write the report in one step: a reader never sees half of it. Its documents come last. Raises OutputError."""
     scratch = path.with_name(f".{path.name}.part")
+    head = {name: value for name, value in report.items() if name != "documents"}
     try:
-        scratch.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}") + ',\n "documents": [')
+            for number, document in enumerate(report["documents"]):
+                text = json.dumps(document, indent=1, ensure_ascii=False)
+                file.write(("," if number else "") + "\n  " + text.replace("\n", "\n  "))
+            file.write("\n ]\n}\n")
         scratch.replace(path)
     except OSError as error:
         scratch.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}", "check space and permissions") from None
 
 
-def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path) -> str:
+def closing_line(documents: Sequence[DocumentResult], seconds: float, out: str) -> str:
     """One line for a person: what became of documents and pages, how long it took, and where the results are."""
     told = totals(documents, seconds)
     done = told["pages"]["total"]
@@ -108,7 +126,7 @@ def closing_line(documents: Sequence[DocumentResult], seconds: float, out: Path)
         parts.append(f"{_some(done, 'page')}: {_in_words(told['pages'])}")
     if told["reused_documents"]:
         parts.append(f"{_some(told['reused_documents'], 'document')} done already")
-    return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {out / 'report.json'}"
+    return f"{'; '.join(parts)}; {seconds:.1f} s{rate}; results in {out}, report in {join(out, 'report.json')}"
 
 
 def _some(count: int, noun: str) -> str:

@@ -6,74 +6,52 @@ own window. The client sees small results only; pixels go from worker to worker 
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from pipeline.assemble import HALF_WRITTEN
 from pipeline.documents import DocumentKind
-from pipeline.errors import ClusterError, InputError, OutputError, SetupError, UsageError
+from pipeline.errors import OutputError, TooManyFailures
 from pipeline.results import DocumentResult, Failure, PageResult, PageStatus
 from pipeline.types import PageRef
-from workflows import tasks
-from workflows.cluster import Cluster
-from workflows.config import RunSettings, selected_pages
+from workflows import page_tasks, places
+from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
+from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
+from workflows.flights import Flight, Flights
+from workflows.guard import MARK, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
-from workflows.manifest import Manifest, Record
-from workflows.pictures import PageTarget
+from workflows.jobs import Job, work_key
+from workflows.kept_results import KeptResults
+from workflows.manifest import Memory, Record
+from workflows.page_flights import GPU_QUEUE, GROUP, PageFlights
+from workflows.page_selection import selected_pages
 from workflows.progress import Observer
 from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
 
-# These concern the whole run: going on would fail every page alike.
-FATAL = (UsageError, SetupError, OutputError, ClusterError)
 # Pages in flight per task slot: one being worked on, one ready.
 WINDOW_PER_SLOT = 2
-
-
-@dataclass(slots=True)
-class _Job:
-    """A document being worked on: the pages to do, where its files go, and what came back so far."""
-
-    document: PlannedDocument
-    folder: Path
-    input_digest: str = ""
-    indices: tuple[int, ...] = ()
-    results: dict[int, PageResult] = field(default_factory=dict)
-
-    @property
-    def source(self) -> str:
-        """The input as given."""
-        return self.document.source.given
-
-    def page_target(self, index: int, previews: Path | None = None) -> PageTarget:
-        """The work file of one page, and where its previews go: under a name that tells nothing of the source's."""
-        kind = self.document.kind
-        key = hashlib.sha256(str(self.document.target).encode()).hexdigest()[:16]
-        place = "" if previews is None else str(previews / f"{key}-{index + 1:06d}")
-        return PageTarget(str(self.folder / f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A task in flight: how to start it (again), what to do with its outcome, and whether it flies alone."""
-
-    start: Callable[[], Any]
-    landed: Callable[[Any], None]
-    alone: bool = False
+# What a page takes that waits for a GPU: its pixels, masks and tiles
+BYTES_PER_WAITING_PAGE = 250_000_000
 
 
 def may_run_side_by_side(documents: Sequence[PlannedDocument]) -> bool:
     """Whether there may be more than one page, so that a cluster could pay."""
     several = (DocumentKind.PDF, DocumentKind.TIFF)
     return len(documents) > 1 or any(document.source.kind in several for document in documents)
+
+
+def window_of(cluster: Cluster) -> int:
+    """Pages that may be in flight: those being worked on and as many ready, if memory holds them."""
+    if cluster.gpus:
+        wanted = WINDOW_PER_SLOT * cluster.slots + GPU_QUEUE * GROUP * cluster.gpus
+        return max(2, min(wanted, cluster.memory // 2 // BYTES_PER_WAITING_PAGE))
+    return max(2, min(WINDOW_PER_SLOT * cluster.slots, WINDOW_PER_SLOT * (cluster.memory // BYTES_PER_JOB)))
 
 
 class Run:
@@ -83,78 +61,67 @@ class Run:
     """
 
     def __init__(
-        self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path, state: Path, manifest: Manifest
-    ) -> None:
-        self.results: dict[str, DocumentResult] = {}
+        self, documents: Sequence[PlannedDocument], settings: RunSettings, out: Path | str, state: Path | str,
+        memory: Memory,
+    ) -> None:  # fmt: skip
+        self.results = KeptResults()
         self._documents = documents
         self._settings = settings
         self._settings_digest = settings.digest()
-        self._out = out
-        self._work = state / "work"
-        self._previews = state / PREVIEWS if settings.report == "html" else None
-        self._manifest = manifest
-        self._in_flight: dict[Any, _Flight] = {}
-        self._suspects: deque[_Flight] = deque()
-        self._pages: deque[tuple[_Job, Iterator[int]]] = deque()
-        self._pages_in_flight = 0
+        self._out, self._work = str(out), places.join(str(state), "work")
+        self._previews = Path(state) / PREVIEWS if settings.report == "html" and not places.is_url(state) else None
+        self._memory = memory
+        self._pages: deque[tuple[Job, Iterator[int]]] = deque()
+        self._pages_in_flight = self._opening = 0
+        self._settled_pages = self._failed_pages = 0
 
     def __call__(self, cluster: Cluster, observer: Observer) -> None:
-        """Work until every document has a result."""
+        """Work until every document has a result. What is finished of the others stays, for a run to come."""
         self._cluster, self._observer = cluster, observer
-        self._window = WINDOW_PER_SLOT * cluster.slots
-        waiting = deque(_Job(d, self._work / f"{n:06d}") for n, d in enumerate(self._documents))
+        self._flights = Flights(cluster, self._settings.retries)
+        self._page_flights = PageFlights(cluster, self._flights, self._settings, self._page_landed)
+        waiting = deque(Job(document, self._work) for document in self._documents)
         try:
             while True:
                 self._fill(waiting)
-                if not self._in_flight:
+                if not len(self._flights):
                     break
-                self._drain(cluster.wait(self._in_flight))
-        finally:
-            shutil.rmtree(self._work, ignore_errors=True)
+                self._flights.settle()
+        except KeyboardInterrupt:
+            self._flights.harvest(0)  # pages that are finished are not dropped
+            raise
+        self._clear_work()
 
     def give_up(self, why: str, remedy: str) -> None:
         """Give every document without a result one that says why it has none."""
         for document in self._documents:
             name = document.source.given
             failure = Failure("Unfinished", "", f"{name}: not finished, because the run ended: {why}", remedy)
-            self.results.setdefault(name, DocumentResult(name, failure=failure))
+            if name not in self.results:
+                self.results[name] = DocumentResult(name, failure=failure)
 
-    def _launch(self, flight: _Flight) -> None:
-        self._in_flight[flight.start()] = flight
+    def _fill(self, waiting: deque[Job]) -> None:
+        """Start pages up to the window, of each open document in turn, so that none waits for a big one.
 
-    def _fill(self, waiting: deque[_Job]) -> None:
-        """Start pages up to the window; open further documents only when there are too few pages to fill it."""
-        if self._suspects:
-            if not self._in_flight:
-                self._launch(replace(self._suspects.popleft(), alone=True))
-            return
-        while self._pages_in_flight < self._window:
-            if self._pages:
-                self._start_page()
-            elif waiting and len(self._in_flight) < self._window:
+        Documents are opened as they are needed: one more than there are slots, or a worker would idle at each end.
+        """
+        while self._flights.accepts and self._pages_in_flight + self._opening < window_of(self._cluster):
+            if waiting and len(self._pages) + self._opening <= self._cluster.slots:
                 self._open(waiting.popleft())
+            elif self._pages:
+                self._start_page()
             else:
                 break
 
-    def _drain(self, done: Sequence[Any]) -> None:
-        """Handle what is done, and what that brings to its end at once, before anything new is started.
-
-        A worker that dies takes all its tasks along. Whose fault it was is found out by starting each of them again
-        with nothing beside it; a task that dies alone has killed its worker.
-        """
-        while done:
-            for future in done:
-                flight = self._in_flight.pop(future)
-                if not flight.alone and self._cluster.lost_its_worker(future):
-                    self._suspects.append(flight)
-                else:
-                    flight.landed(future)
-            done = [future for future in self._in_flight if future.done()]
-
-    def _open(self, job: _Job) -> None:
-        path = str(job.document.source.path)
-        start = partial(self._cluster.submit, path, tasks.inspect_source, path, self._settings)
-        self._launch(_Flight(start, partial(self._inspected, job)))
+    def _open(self, job: Job) -> None:
+        path = job.document.source.place
+        job.mark.unlink(missing_ok=True)
+        words = (path, page_tasks.inspect_source, path, self._settings, str(job.mark))
+        late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
+        self._opening += 1
+        self._flights.launch(
+            Flight(partial(self._cluster.submit, *words), partial(self._inspected, job), job.mark, late)
+        )
 
     def _start_page(self) -> None:
         job, indices = self._pages[0]
@@ -162,136 +129,153 @@ class Run:
         if index is None:
             self._pages.popleft()
             return
-        ref = PageRef(str(job.document.source.path), index)
+        self._pages.rotate(-1)
         self._pages_in_flight += 1
-        self._launch(_Flight(partial(self._submit_page, job, ref), partial(self._page_finished, job, ref)))
+        self._page_flights.start(job, PageRef(job.document.source.place, index), self._previews)
 
-    def _submit_page(self, job: _Job, ref: PageRef) -> Any:
-        name = f"{job.document.target}-{ref.page_number}"
-        prepared = self._cluster.submit(name, tasks.prepare_page, ref, self._settings)
-        removed = self._cluster.submit(name, tasks.remove_text, prepared, self._settings)
-        target = job.page_target(ref.page_index, self._previews)
-        return self._cluster.submit(name, tasks.finish_page, prepared, removed, self._settings, target)
-
-    def _inspected(self, job: _Job, future: Any) -> None:
-        value, error = self._outcome(future)
-        if error is not None:
-            self._finish(job, DocumentResult(job.source, failure=failure_from(error, "open")))
+    def _inspected(self, job: Job, landing: Landing) -> None:
+        self._opening -= 1
+        if landing.error is not None:
+            self._finish(job, DocumentResult(job.source, failure=failure_from(landing.error, "open")))
+            self._count_page(failed=True)
             return
-        job.input_digest = value.digest
-        job.indices = selected_pages(self._settings.pages, value.page_count)
+        job.input_digest = landing.value.digest
+        job.indices = selected_pages(self._settings.pages, landing.value.page_count)
         if not job.indices:
-            what = f"{job.source} has {value.page_count} pages, none of those asked for"
+            what = f"{job.source} has {landing.value.page_count} pages, none of those asked for"
             self._finish(job, DocumentResult(job.source, failure=Failure("InputError", "open", what, "see --pages")))
         elif not self._settled_before(job):
-            job.folder.mkdir(parents=True, exist_ok=True)
             self._observer.opened(job.source, len(job.indices))
-            self._pages.append((job, iter(job.indices)))
+            self._take_up(job)
+            if job.complete:
+                self._pages_done(job)
+            else:
+                self._pages.append((job, job.missing()))
 
-    def _settled_before(self, job: _Job) -> bool:
+    def _take_up(self, job: Job) -> None:
+        """Find the pages that an earlier run finished; clear away what is of no use."""
+        pages = self._memory.find_pages(job.target, job.input_digest, self._settings_digest)
+        for page in pages:
+            index = page.ref.page_index
+            made = job.page_target(index).path
+            if index in job.indices and page.path == made and places.digest_there(made) == page.digest:
+                job.results[index] = page
+                self._observer.page_done(job.source, page)
+        if job.results:
+            log.info("%s: %d of %d pages were finished before", job.source, len(job.results), len(job.indices))
+        else:
+            self._drop_work(job)
+        places.make_folder(job.folder)
+        _clear_marks(job.folder)
+
+    def _settled_before(self, job: Job) -> bool:
         """Whether what lies in the output folder decides this document: it is up to date, or it is not ours."""
         if self._settings.on_existing == "overwrite":
             return False
-        targets = job.document.targets(job.indices)
-        there = [target for target in targets if (self._out / target).exists()]
+        targets = [str(target) for target in job.document.targets(job.indices)]
+        there = [target for target in targets if places.exists(self._place(target))]
         if there and self._settings.on_existing == "fail":
-            raise OutputError(f"{self._out / there[0]} exists", "--on-existing skip or overwrite, or another --out")
-        record = self._manifest.find(str(job.document.target))
+            raise OutputError(f"{self._place(there[0])} exists", "--on-existing skip or overwrite, or another --out")
+        record = self._memory.find(job.target)
         if record is not None and self._is_current(record, job, targets):
-            outputs = tuple(str(self._out / target) for target in targets)
+            outputs = tuple(self._place(target) for target in targets)
             self._finish(job, DocumentResult(job.source, outputs, record.pages, reused=True))
             return True
-        foreign = [target for target in there if record is None or str(target) not in record.outputs]
+        foreign = [target for target in there if record is None or target not in record.outputs]
         if foreign:
-            what = f"{self._out / foreign[0]} exists and was not made by this program"
+            what = f"{self._place(foreign[0])} exists and was not made by this program"
             failure = Failure("OutputError", "open", what, "--on-existing overwrite, or another --out")
             self._finish(job, DocumentResult(job.source, failure=failure))
         return bool(foreign)
 
-    def _is_current(self, record: Record, job: _Job, targets: Sequence[Path]) -> bool:
+    def _is_current(self, record: Record, job: Job, targets: Sequence[str]) -> bool:
         made_from = (record.input_digest, record.settings_digest)
-        if made_from != (job.input_digest, self._settings_digest) or set(record.outputs) != {str(t) for t in targets}:
+        if made_from != (job.input_digest, self._settings_digest) or set(record.outputs) != set(targets):
             return False
-        places = {self._out / target: digest for target, digest in record.outputs.items()}
-        return all(place.is_file() and tasks.file_digest(str(place)) == digest for place, digest in places.items())
+        return all(places.digest_there(self._place(target)) == digest for target, digest in record.outputs.items())
 
-    def _page_finished(self, job: _Job, ref: PageRef, future: Any) -> None:
-        value, error = self._outcome(future)
-        if error is not None:
-            failure = failure_from(error)
-            log.error("%s, page %d: %s", job.source, ref.page_number, failure)
-            if self._settings.on_page_error == "keep-original" and not isinstance(error, InputError):
-                name = f"{job.document.target}-{ref.page_number}"
-                target = job.page_target(ref.page_index)
-                start = partial(self._cluster.submit, name, tasks.keep_original, ref, self._settings, target, failure)
-                self._launch(_Flight(start, partial(self._page_kept, job, ref, failure)))
-                return
-            value = PageResult(ref, failure=failure)
-        self._page_settled(job, value)
+    def _place(self, target: str) -> str:
+        return places.join(self._out, target)
 
-    def _page_kept(self, job: _Job, ref: PageRef, failure: Failure, future: Any) -> None:
-        value, error = self._outcome(future)
-        self._page_settled(job, PageResult(ref, failure=failure) if error is not None else value)
-
-    def _page_settled(self, job: _Job, page: PageResult) -> None:
+    def _page_landed(self, job: Job, page: PageResult) -> None:
         self._pages_in_flight -= 1
         job.results[page.ref.page_index] = page
+        if page.failure is None:
+            self._memory.store_page(job.target, job.input_digest, self._settings_digest, page)
         self._observer.page_done(job.source, page)
-        if len(job.results) < len(job.indices):
-            return
+        self._count_page(failed=page.failure is not None)
+        if job.complete:
+            self._pages_done(job)
+
+    def _count_page(self, *, failed: bool) -> None:
+        self._settled_pages += 1
+        self._failed_pages += failed
+        if failed and self._settings.too_many_failed(self._failed_pages, self._settled_pages):
+            what = f"{self._failed_pages} of {self._settled_pages} pages failed, more than --max-failed allows"
+            raise TooManyFailures(what, "see the first failures in the report; what is finished is kept")
+
+    def _pages_done(self, job: Job) -> None:
+        """Every page has a result: put the document together, or say why not."""
         if self._settings.anonymize:
-            job.results = {index: fail_closed(p) for index, p in job.results.items()}
-        failed = [p for p in self._in_order(job) if p.status is PageStatus.FAILED]
+            job.results = {index: fail_closed(page) for index, page in job.results.items()}
+        pages = job.in_order()
+        failed = [page for page in pages if page.status is PageStatus.FAILED]
         if failed:
-            self._finish(
-                job,
-                DocumentResult(
-                    job.source, (), self._in_order(job), document_failure(job.source, len(job.indices), failed)
-                ),
-            )
+            failure = document_failure(job.source, len(pages), failed)
+            self._finish(job, DocumentResult(job.source, (), pages, failure))
             return
         self._claim(job)
-        outputs = [str(self._out / target) for target in job.document.targets(job.indices)]
-        paths = [page.path for page in self._in_order(job)]
-        submit = self._cluster.submit
-        start = partial(submit, str(job.document.target), tasks.assemble_document, paths, job.document.kind, outputs)
-        self._launch(_Flight(start, partial(self._assembled, job, outputs)))
+        outputs = [self._place(str(target)) for target in job.document.targets(job.indices)]
+        words = (job.target, page_tasks.assemble_document, [page.path for page in pages], job.document.kind, outputs)
+        start = partial(self._cluster.submit, *words)
+        self._flights.launch(Flight(start, partial(self._assembled, job, outputs)))
 
-    def _claim(self, job: _Job) -> None:
+    def _claim(self, job: Job) -> None:
         """Record the outputs as ours before they are written: a run that dies in between must not disown them."""
-        before = self._manifest.find(str(job.document.target))
+        before = self._memory.find(job.target)
         names = {str(name) for name in job.document.targets(job.indices)} | set(before.outputs if before else ())
-        self._manifest.store(str(job.document.target), Record("", "", dict.fromkeys(names, ""), ()))
+        self._memory.store(job.target, Record("", "", dict.fromkeys(names, ""), ()))
 
-    def _assembled(self, job: _Job, outputs: Sequence[str], future: Any) -> None:
-        value, error = self._outcome(future)
-        pages = self._in_order(job)
-        if error is not None:
-            self._finish(job, DocumentResult(job.source, (), pages, failure_from(error, "assemble")))
+    def _assembled(self, job: Job, outputs: Sequence[str], landing: Landing) -> None:
+        pages = job.in_order()
+        if landing.error is not None:
+            self._finish(job, DocumentResult(job.source, (), pages, failure_from(landing.error, "assemble")))
             return
-        target = str(job.document.target)
         names = [str(name) for name in job.document.targets(job.indices)]
-        claimed = self._manifest.find(target)
-        record = Record(job.input_digest, self._settings_digest, dict(zip(names, value, strict=True)), pages)
-        self._manifest.store(target, record)
+        claimed = self._memory.find(job.target)
+        record = Record(job.input_digest, self._settings_digest, dict(zip(names, landing.value, strict=True)), pages)
+        self._memory.store(job.target, record)
         for stale in set(claimed.outputs if claimed else ()) - set(names):
-            (self._out / stale).unlink(missing_ok=True)
+            places.remove(self._place(stale))
+        self._drop_work(job)
         self._finish(job, DocumentResult(job.source, tuple(outputs), pages))
 
-    def _finish(self, job: _Job, result: DocumentResult) -> None:
-        shutil.rmtree(job.folder, ignore_errors=True)
+    def _drop_work(self, job: Job) -> None:
+        self._memory.forget_pages(job.target)
+        places.remove_tree(job.folder)
+
+    def _finish(self, job: Job, result: DocumentResult) -> None:
         if result.failure is not None:
             log.error("%s", result.failure)
+            if self._settings.anonymize and any(page.failure is not None for page in result.pages):
+                self._drop_work(job)  # pages that may hold text are kept nowhere
         self.results[job.source] = result
         self._observer.document_done(result)
 
-    def _outcome(self, future: Any) -> tuple[Any, BaseException | None]:
-        """What a task gave; errors that concern the whole run are raised."""
-        value, error = self._cluster.outcome(future)
-        if isinstance(error, FATAL):
-            raise error
-        return value, error
+    def _clear_work(self) -> None:
+        """Keep the pages of documents that failed, for a run that does better, and nothing else."""
+        keys = {work_key(target) for target in self._memory.targets_with_pages()}
+        for name in places.names_in(self._work):
+            if name not in keys:
+                places.remove_tree(places.join(self._work, name))
+            else:
+                _clear_marks(places.join(self._work, name))
+        if not keys:
+            places.remove_tree(self._work)
 
-    @staticmethod
-    def _in_order(job: _Job) -> tuple[PageResult, ...]:
-        return tuple(job.results[index] for index in job.indices if index in job.results)
+
+def _clear_marks(folder: str) -> None:
+    """Take away what pages that ran out of time, or whose process died, left in a work folder."""
+    if not places.is_url(folder):
+        for leftover in [*Path(folder).glob(f"*{MARK}"), *Path(folder).glob(HALF_WRITTEN)]:
+            leftover.unlink(missing_ok=True)

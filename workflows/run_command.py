@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from detectors.registry import DETECTORS
 from pipeline.assemble import HALF_WRITTEN
@@ -24,95 +21,116 @@ from pipeline.results import DocumentResult, Failure, FoundRegions
 from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
-from workflows.anonymity import hide, hide_times, remove_links, state_beside, without_folders
-from workflows.cluster import count_cores, decide_jobs, open_cluster
+from workflows.anonymity import hide, hide_times, remove_links, without_folders
+from workflows.cluster import count_cores, decide_jobs, in_process, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
 from workflows.inputs import (
     PREVIEWS,
     REPORT_NAME,
     REPORT_PAGE,
-    STATE_FOLDER,
+    PlannedDocument,
     Source,
     find_sources,
     plan_outputs,
     refuse_unsafe_output,
 )
+from workflows.interruption import interruptible
+from workflows.kept_results import InOrder
 from workflows.manifest import Manifest
+from workflows.metrics import write_metrics
+from workflows.output_state import OutputState, open_output, state_place
 from workflows.pictures import prune_previews
+from workflows.places import exists, is_url, join, place_of, write_text
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
 from workflows.report import build_report, closing_line, write_report
 from workflows.report_page import write_report_page
 from workflows.restore import Run, may_run_side_by_side
+from workflows.run_status import StatusKeeper
 from workflows.selecting import text_policy
 from workflows.stages import failure_from
 
 log = logging.getLogger("restore_docs")
 
 
-def run_command(words: Sequence[str], out: Path, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
+def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: bool, quiet: bool) -> ExitCode:
     """Do the whole job. Returns the exit code; raises RestoreError when nothing could be begun.
 
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
+    if is_url(out):
+        settings = settings.model_copy(update={"report": "json"})  # pictures are kept in folders
     refuse_unknown(settings)
     sources: Sequence[Source] = find_sources(words)
-    place = state_folder(out, settings)
     within = settings
     if settings.anonymize:
-        sources, within = hide(sources, settings, place)
+        sources, within = hide(sources, settings, Path(state_place(out, settings)))
     documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
     refuse_unsafe_output(words, documents, out)
-    _refuse_existing([out / document.target for document in documents], settings)
+    _refuse_existing([join(out, str(document.target)) for document in documents], settings)
     observer = _choose_observer(json, quiet)
-    with (
-        _output_folder(out, place),
-        Manifest(place / "manifest.sqlite") as manifest,
-        _terminate_as_interrupt(),
-    ):
-        _remove_half_written({(out / document.target).parent for document in documents})
+    with interruptible(), open_output(out, settings) as state:
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
-        run = Run(documents, share_cores(within, jobs), out, place, manifest)
-        ended, code = _attempt(run, jobs, settings.scheduler, observer)
+        settings, within = suited(settings, jobs), suited(within, jobs)
+        keeper = StatusKeeper(state.memory, len(documents), observer, state.check)
+        run = Run(documents, within, out, state.place, state.memory)
+        with _nothing_half_written(out, documents):
+            ended, code = _attempt(run, jobs, within, keeper, state.scratch)
         results = _in_input_order(sources, run.results)
+        code = code_for_documents(results) if code is None else code
         if settings.export_regions is not None:
             export_regions(results, settings.export_regions, settings.on_existing == "overwrite")
         seconds = time.monotonic() - started
         observer.close(results, seconds)
-        _write_reports(build_report(results, settings, seconds, ended), out, place, settings)
-        shown = {name for result in results for page in result.pages for name in page.previews.values()}
-        prune_previews(place / PREVIEWS, shown | manifest.previews(out))
+        _write_reports(build_report(results, settings, seconds, ended), out, state, settings)
+        _prune(results, out, state)
+        if settings.metrics is not None:
+            write_metrics(results, seconds, code, settings.metrics)
+        keeper.end(code, None if ended is None else str(ended))
     if ended is not None:
         print(f"restore-docs: {ended}", file=sys.stderr)
     if not json and not quiet:
         print(closing_line(results, seconds, out))
-    return code_for_documents(results) if code is None else code
+    return code
 
 
-def _refuse_existing(targets: Sequence[Path], settings: RunSettings) -> None:
-    there = [target for target in targets if target.exists()]
-    if there and settings.on_existing == "fail":  # numbered pages are looked for once a document's pages are counted
+def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
+    if settings.on_existing != "fail":  # numbered pages are looked for once a document's pages are counted
+        return
+    there = [target for target in targets if exists(target)]
+    if there:
         raise OutputError(f"{there[0]} exists", "--on-existing skip or overwrite, or another --out")
 
 
-def _write_reports(report: dict[str, Any], out: Path, state: Path, settings: RunSettings) -> None:
+def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
+    if settings.anonymize or settings.report == "html":
+        report = {**report, "documents": list(report["documents"])}
     if settings.anonymize:
-        report = without_folders(report, state)
-    write_report(report, out / REPORT_NAME)
+        report = without_folders(report, Path(state.place))
+    write_report(report, state.reports / REPORT_NAME)
+    if is_url(out):
+        write_text(join(out, REPORT_NAME), (state.reports / REPORT_NAME).read_text(encoding="utf-8"))
     if settings.report == "html":
-        write_report_page(report, state / PREVIEWS, out / REPORT_PAGE)
+        write_report_page(report, Path(state.place) / PREVIEWS, state.reports / REPORT_PAGE)
     if settings.anonymize:
-        remove_links(state)
-        hide_times(out)
+        remove_links(Path(state.place))
+        hide_times(Path(out))
+
+
+def _prune(results: Sequence[DocumentResult], out: str, state: OutputState) -> None:
+    """Delete the previews of documents that are gone."""
+    if isinstance(state.memory, Manifest):
+        shown = {name for result in results for page in result.pages for name in page.previews.values()}
+        prune_previews(Path(state.place) / PREVIEWS, shown | state.memory.previews(Path(out)))
 
 
 def refuse_unknown(settings: RunSettings) -> None:
     """Raise before any work when the settings name something that is not there."""
     require_known("detector", settings.detector, DETECTORS)
     require_known("remover", settings.remover, REMOVERS)
-    if settings.weights is not None and not settings.weights.is_file():
+    if settings.weights is not None and not exists(place_of(settings.weights)):
         raise SetupError(f"there are no weights at {settings.weights}", "check --weights")
     if settings.regions is not None and not settings.regions.exists():
         raise UsageError(f"there are no regions at {settings.regions}", "check --regions")
@@ -147,48 +165,59 @@ def _page_regions(index: int, found: FoundRegions) -> PageRegions:
     return PageRegions(index, found.width, found.height, regions)
 
 
-def state_folder(out: Path, settings: RunSettings) -> Path:
-    """Where a run remembers what it did: in the output folder, but for what may be told to nobody."""
-    if settings.state is not None:
-        return settings.state
-    return state_beside(out) if settings.anonymize else out / STATE_FOLDER
+def suited(settings: RunSettings, jobs: int) -> RunSettings:
+    """What each page may use of this machine, where it is this machine that works, and whether time limits hold."""
+    changed: dict[str, Any] = {}
+    if settings.threads == "auto" and settings.scheduler is None:
+        changed["threads"] = max(1, count_cores() // jobs)
+    if in_process(jobs, settings):
+        changed["page_timeout"] = "off"
+    return settings.model_copy(update=changed)
 
 
-def share_cores(settings: RunSettings, jobs: int) -> RunSettings:
-    """What each page may use of this machine, where it is this machine that works."""
-    if settings.threads != "auto" or settings.scheduler is not None:
-        return settings
-    return settings.model_copy(update={"threads": max(1, count_cores() // jobs)})
-
-
-def _attempt(run: Run, jobs: int, scheduler: str | None, observer: Observer) -> tuple[Failure | None, ExitCode | None]:
+def _attempt(
+    run: Run, jobs: int, settings: RunSettings, observer: Observer, scratch: Path
+) -> tuple[Failure | None, ExitCode | None]:
     """Run, and say why it ended before its end and with which code, if it did."""
     try:
-        cluster = open_cluster(jobs, scheduler)
+        cluster = open_cluster(jobs, settings, scratch)
         try:
             run(cluster, observer)
         finally:
             cluster.close()
+            shutil.rmtree(scratch, ignore_errors=True)
     except RestoreError as error:
         run.give_up(error.what, error.remedy)
         return failure_from(error), code_for_error(error)
     except KeyboardInterrupt:
-        run.give_up("interrupted", "run the same command again; finished documents are kept")
+        run.give_up("interrupted", "run the same command again; what is finished is kept")
         return Failure("Interrupted", "", "interrupted", "run the same command again"), ExitCode.INTERRUPTED
     return None, None
 
 
-def _in_input_order(sources: Sequence[Source], results: dict[str, DocumentResult]) -> list[DocumentResult]:
+def _in_input_order(sources: Sequence[Source], results: Mapping[str, DocumentResult]) -> Sequence[DocumentResult]:
     """A result for every file that was found, documents or not."""
-    return [results[source.given] if source.kind is not None else _without_kind(source) for source in sources]
+    for source in sources:
+        _tell_without_kind(source)
+
+    def result(place: int) -> DocumentResult:
+        source = sources[place]
+        return results[source.given] if source.kind is not None else _without_kind(source)
+
+    return InOrder(len(sources), result)
+
+
+def _tell_without_kind(source: Source) -> None:
+    if source.kind is None and source.unreadable:
+        log.error("%s: %s", source.given, source.reason)
+    elif source.kind is None:
+        log.info("%s: skipped, %s", source.given, source.reason)
 
 
 def _without_kind(source: Source) -> DocumentResult:
     if source.unreadable:
-        log.error("%s: %s", source.given, source.reason)
         failure = Failure("InputError", "open", f"{source.given}: {source.reason}", "check the path and the file")
         return DocumentResult(source.given, failure=failure)
-    log.info("%s: skipped, %s", source.given, source.reason)
     return DocumentResult(source.given, skipped=source.reason)
 
 
@@ -202,22 +231,12 @@ def _choose_observer(json: bool, quiet: bool) -> Observer:
 
 
 @contextmanager
-def _output_folder(out: Path, state: Path) -> Iterator[None]:
-    """Make the output folder and our state folder, and keep other runs out. Raises OutputError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        state.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {error.strerror}", "check space and permissions") from None
-    lock = FileLock(state / "lock")
-    try:
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout:
-        raise OutputError(f"another run is writing to {out}", "wait for it, or choose another --out") from None
+def _nothing_half_written(out: str, documents: Sequence[PlannedDocument]) -> Iterator[None]:
+    """Clear what was left beside our outputs by runs that were killed, and by workers that die in this one."""
+    folders = set() if is_url(out) else {Path(out, document.target).parent for document in documents}
+    _remove_half_written(folders)
+    yield
+    _remove_half_written(folders)
 
 
 def _remove_half_written(folders: set[Path]) -> None:
@@ -226,21 +245,3 @@ def _remove_half_written(folders: set[Path]) -> None:
         for leftover in folder.glob(HALF_WRITTEN):
             with suppress(OSError):
                 leftover.unlink()
-
-
-@contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: cleanly, with a report."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread: whoever embeds us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

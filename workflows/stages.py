@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import time
@@ -33,9 +34,11 @@ def travels(task: Callable[P, R]) -> Callable[P, R]:
         except RestoreError as error:
             log.debug("%s: %s", task.__name__, where(error))
             plain = error
+            plain.transient = plain.transient or may_pass(error)
         except Exception as error:
             log.debug("%s: %s", task.__name__, where(error))
             plain = StageError(f"unexpected {type(error).__name__}: {error}", "please report this", task.__name__)
+            plain.transient = may_pass(error)
         plain.__cause__ = plain.__context__ = None
         raise plain
 
@@ -50,6 +53,25 @@ def where(error: BaseException) -> str:
         told.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
         cause = cause.__cause__ or cause.__context__
     return "after ".join(told)
+
+
+# What network shares and connections say when they are out for a moment
+_PASSING = {
+    errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.EHOSTUNREACH, errno.EREMOTEIO, errno.ENFILE, errno.EMFILE, errno.EINTR,
+}  # fmt: skip
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error, or what it was raised from, is one that trying again may help with."""
+    cause: BaseException | None = error
+    for _ in range(10):
+        if isinstance(cause, ConnectionError | TimeoutError):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _PASSING:
+            return True
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return False
 
 
 class StageClock:

@@ -6,6 +6,7 @@ They are made from the run's settings, and put together here for what needs seve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.types import Array, PageRef, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
+from workflows.places import local_path
 from workflows.selecting import reread
 from workflows.verification import Tools
 
@@ -36,10 +38,10 @@ def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings,
     if settings.mask == "polygons" and not everywhere:
         return polygon_mask([region.polygon for region in regions], *image.shape[:2])
     name = DEFAULT_SEGMENTER if settings.mask in ("strokes", "polygons") else settings.mask
-    segmenter = make_segmenter(name, settings.stroke_weights, threads_of(settings))
+    segmenter = make_segmenter(name, stroke_weights_of(settings), threads_of(settings))
     where = "page" if everywhere else settings.ink
     if where == "page" and name == "classical":  # it knows regions only
-        segmenter = make_segmenter(DEFAULT_SEGMENTER, settings.stroke_weights, threads_of(settings))
+        segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads_of(settings))
     return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where))
 
 
@@ -65,10 +67,10 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
     by_eye = "paddleocr" if settings.detector == "annotated" else settings.detector
     detector = make_detector(by_eye, detector_settings(settings))
     threads = threads_of(settings)
-    segmenter = make_segmenter(DEFAULT_SEGMENTER, settings.stroke_weights, threads)
+    segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads)
 
     def read_ink(image: Array, wanted: Array | None) -> Array:
-        return levels_of(make_reader(settings.stroke_weights, threads).read(image, wanted), selection)
+        return levels_of(make_reader(stroke_weights_of(settings), threads).read(image, wanted), selection)
 
     def by_text(image: Array) -> Sequence[Array]:
         return reread(image, detector.detect(image, ref), settings, make_text_reader(threads).read_lines)
@@ -134,6 +136,22 @@ def make_remover(name: str, settings: RemoverSettings) -> Remover:
     return create_remover(name, settings)
 
 
+def load_tools(settings: RunSettings) -> None:
+    """Make what every page needs, so that no page's time goes into it. What fails here fails again where it is used."""
+    name = DEFAULT_SEGMENTER if settings.mask in ("strokes", "polygons") else settings.mask
+    with suppress(Exception):
+        make_detector(settings.detector, detector_settings(settings))
+    with suppress(Exception):
+        make_segmenter(name, stroke_weights_of(settings), threads_of(settings))
+    with suppress(Exception):
+        make_remover(settings.remover, remover_settings(settings))
+
+
+def stroke_weights_of(settings: RunSettings) -> Path | None:
+    """The stroke network's weights where they can be read; None are those that come with the program."""
+    return settings.stroke_weights and local_path(settings.stroke_weights)
+
+
 def threads_of(settings: RunSettings) -> int:
     """The threads of one page; "auto" is one, where nobody has said how many cores there are for it."""
     return 1 if settings.threads == "auto" else settings.threads
@@ -156,7 +174,7 @@ def detector_settings(settings: RunSettings) -> DetectorSettings:
 def remover_settings(settings: RunSettings) -> RemoverSettings:
     """What a run's settings mean to a remover."""
     return RemoverSettings(
-        weights=settings.weights,
+        weights=settings.weights and local_path(settings.weights),
         device=settings.device,
         threads=threads_of(settings),
         precision=settings.precision,

@@ -1,0 +1,121 @@
+"""The program, and Dask's scheduler and workers, as processes of their own: what an operator starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+TESTS = Path(__file__).parent
+# no network is loaded: workers start, and start again, in a second or two
+PLAIN = ("--mask", "classical", "--remover", "fill", "--verify", "off", "--report", "json")
+CHEAP = ("--detector", "annotated", *PLAIN)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What processes see: this tree, and one thread."""
+    return os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "OMP_NUM_THREADS": "1"} | more
+
+
+def program(folder: Path, fake: str = "") -> list[str]:
+    """The words that start the program, with a detector of ``fakes`` that its workers can import as well."""
+    script = folder / "program.py"
+    register = f"detectors.registry.DETECTORS['fake'] = fakes.{fake}\n" if fake else ""
+    script.write_text(
+        f"import fakes, detectors.registry\n{register}"
+        "if __name__ == '__main__':\n    from workflows.cli import main; main()\n"
+    )
+    return [sys.executable, str(script)]
+
+
+def run(words: Sequence[object], *, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """A program from its start to its end."""
+    return subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=timeout, check=False, env=environment()
+    )
+
+
+def start(words: Sequence[object], log: Path, **more: str) -> subprocess.Popen[bytes]:
+    """A program in a session of its own; what it says goes to ``log``."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [str(word) for word in words], stdout=file, stderr=file, env=environment(**more), cwd=log.parent,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(15)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(15)
+
+
+class DaskProcesses:
+    """A scheduler and workers, as an operator would start them. Use it as a context manager."""
+
+    def __init__(self, folder: Path, workers: int = 2, more: dict[str, str] | None = None) -> None:
+        self.folder, self.port = folder, free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self._dask = [sys.executable, "-m", "dask"]
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self.start_scheduler()
+        more = more or {}
+        for _ in range(workers):
+            self.start_worker(**more)
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--no-show"]
+        self.scheduler = start([*self._dask, "scheduler", *where], self.folder / "scheduler.log")
+        return self.scheduler
+
+    def start_worker(self, *more: str, **environment: str) -> subprocess.Popen[bytes]:
+        words = ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--local-directory", self.folder / "dask"]
+        worker = start([*self._dask, "worker", self.address, *words, *more], self.folder / "worker.log", **environment)
+        self.workers.append(worker)
+        return worker
+
+    def restart_scheduler(self) -> None:
+        """Kill it, and start another at the same address."""
+        self.scheduler.kill()
+        self.scheduler.wait()
+        self.start_scheduler()
+
+    def kill_a_worker(self, number: int) -> None:
+        """``kill -9`` the process that works, not the nanny that starts it again."""
+        with suppress(psutil.Error):
+            for child in psutil.Process(self.workers[number].pid).children(recursive=True):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+
+    def __enter__(self) -> DaskProcesses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in [*self.workers, self.scheduler]:
+            end(process)

@@ -1,0 +1,157 @@
+"""A job in bad weather: its workers, its client and its scheduler are killed in turn, and it is run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conftest import draw_page
+from processes import CHEAP, DaskProcesses, end, run, start
+
+from pipeline.errors import OutputError
+from workflows.manifest import read_state
+
+PROGRAM = [sys.executable, "-c", "from workflows.cli import main; main()"]
+
+
+@dataclass
+class Storm:
+    """What a storm left, and how it went."""
+
+    out: Path
+    calm: dict[str, str]
+    after: dict[str, str]
+    report: dict[str, Any]
+    codes: list[int] = field(default_factory=list)
+    kills: int = 0
+    finished_before: list[int] = field(default_factory=list)
+    seconds_to_notice: float = 0.0
+    log: str = ""
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """Partial files and work files."""
+        state = self.out / ".restore-docs"
+        left = [p for p in self.out.rglob("*") if p.suffix in (".part", ".late") or p.parent.name == "work"]
+        return left + [p for p in state.iterdir() if p.name in ("work", "dask")]
+
+
+def documents(folder: Path, pages: int) -> list[Path]:
+    """Documents of several kinds and sizes with so many pages in total, one with half of them."""
+    folder.mkdir(parents=True)
+    draw_page(folder / "big.pdf", pages=pages // 2, size=(400, 500))
+    left, number = pages - pages // 2, 0
+    while left:
+        number += 1
+        count = min(left, (1, 3, 7)[number % 3])
+        suffix = ".pdf" if count > 1 else (".png", ".jpg")[number % 2]
+        draw_page(folder / f"d{number:03}{suffix}", pages=count, size=(400, 500))
+        left -= count
+    for side_car in list(folder.glob("*.json")):  # regions beside documents would be listed as inputs
+        (folder.parent / "regions").mkdir(exist_ok=True)
+        side_car.rename(folder.parent / "regions" / side_car.name)
+    return sorted(folder.iterdir())
+
+
+def digests(out: Path) -> dict[str, str]:
+    """The outputs, by digest."""
+    files = [p for p in out.iterdir() if p.is_file() and p.name != "report.json"]
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def pages_done(out: Path, pid: int) -> int:
+    """Pages that the run of this process has finished, as it says itself."""
+    try:
+        state = read_state(out / ".restore-docs" / "manifest.sqlite")
+    except OutputError:
+        return 0
+    return sum(dict(state["pages_by_status"]).values()) if state.get("pid") == pid else 0  # type: ignore[call-overload]
+
+
+class _Weather:
+    """Kills one worker after the other, every few seconds of work: where nothing moves, nothing is killed."""
+
+    def __init__(self, cluster: DaskProcesses, out: Path, pid: int, every_seconds: float) -> None:
+        self.kills, self._cluster, self._over = 0, cluster, threading.Event()
+        self._done = lambda: pages_done(out, pid)
+        self._every_seconds = every_seconds
+        self._thread = threading.Thread(target=self._blow)
+        self._thread.start()
+
+    def _blow(self) -> None:
+        before = 0
+        while not self._over.wait(self._every_seconds):
+            done = self._done()
+            if done > before:
+                before = done
+                self._cluster.kill_a_worker(self.kills % len(self._cluster.workers))
+                self.kills += 1
+
+    def end(self) -> int:
+        self._over.set()
+        self._thread.join()
+        return self.kills
+
+
+def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
+    """Run a job serially and undisturbed, and then through the storm; compare."""
+    sources, out = folder / "in", folder / "out"
+    documents(sources, pages)
+    words = [*PROGRAM, sources, *CHEAP, "--regions", folder / "regions"]
+    calm = run([*words, "--jobs", "1", "--out", folder / "calm"], timeout=1800)
+    assert calm.returncode == 0, calm.stderr
+    storm = Storm(out, digests(folder / "calm"), {}, {})
+    with DaskProcesses(folder) as cluster:
+        words += ["--out", out, "--scheduler", cluster.address]
+        log = folder / "client.log"
+        _until(start(words, log), cluster, storm, pages // 3, every_seconds)  # and the client is killed
+        client = start(words, log)
+        _until(client, cluster, storm, 2 * pages // 3, every_seconds, kill=False)
+        cluster.scheduler.kill()
+        cluster.scheduler.wait()
+        began = time.monotonic()
+        storm.codes.append(_code(client))
+        storm.seconds_to_notice = time.monotonic() - began
+        for worker in cluster.workers:
+            end(worker)
+        cluster.workers.clear()
+        cluster.start_scheduler()
+        for _ in range(2):
+            cluster.start_worker()
+        client = start(words, log)
+        weather = _Weather(cluster, out, client.pid, every_seconds)
+        storm.codes.append(_code(client))
+        storm.kills += weather.end()
+        if storm.codes[-1] != 0:  # a page may have been hit again and again: once more, without
+            storm.codes.append(_code(start(words, log)))
+    storm.after, storm.report = digests(out), json.loads((out / "report.json").read_text())
+    storm.log = log.read_text()
+    return storm
+
+
+def _until(
+    client: subprocess.Popen[bytes], cluster: DaskProcesses, storm: Storm, pages: int, every: float, kill: bool = True
+) -> None:
+    weather = _Weather(cluster, storm.out, client.pid, every)
+    deadline = time.monotonic() + 900
+    while client.poll() is None and pages_done(storm.out, client.pid) < pages and time.monotonic() < deadline:
+        time.sleep(0.05)
+    storm.kills += weather.end()
+    storm.finished_before.append(pages_done(storm.out, client.pid))
+    if kill:
+        client.kill()
+        client.wait()
+
+
+def _code(client: subprocess.Popen[bytes]) -> int:
+    try:
+        return client.wait(900)
+    finally:
+        end(client)

@@ -1,0 +1,128 @@
+"""Workers of a real cluster: who gets work, who is refused, and where text is removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import draw_page
+from processes import CHEAP, TESTS, DaskProcesses, end, environment, run, start
+from storm import PROGRAM, digests
+
+pytestmark = pytest.mark.slow
+NETWORK = ("--detector", "annotated", "--remover", "ctrnet", "--mask", "classical", "--report", "json")
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Path]:
+    return [draw_page(tmp_path / f"{n}.pdf", pages=3) for n in range(2)]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
+    with DaskProcesses(tmp_path, workers=0) as started:
+        yield started
+
+
+def test_without_a_gpu_worker_the_run_refuses_within_half_a_minute(
+    tmp_path: Path, sources: list[Path], cluster: DaskProcesses
+) -> None:
+    cluster.start_worker()
+    words = [*PROGRAM, *sources, "--out", tmp_path / "out", *NETWORK, "--scheduler", cluster.address]
+    run([*words[:-2], *CHEAP, *words[-2:]])  # the worker is there
+    began = time.monotonic()
+    done = run([*words, "--device", "cuda"])
+    assert done.returncode == 7 and "has a GPU" in done.stderr and time.monotonic() - began < 30
+
+
+def test_gpu_workers_remove_text_in_groups_and_the_bytes_are_the_same(
+    tmp_path: Path, sources: list[Path], cluster: DaskProcesses
+) -> None:
+    cluster.start_worker()
+    cluster.start_worker("--resources", "GPU=1")
+    one = run([*PROGRAM, *sources, "--out", tmp_path / "one", *NETWORK, "--jobs", "1", "--device", "cpu"])
+    words = [*PROGRAM, *sources, *NETWORK, "--scheduler", cluster.address]
+    two = run([*words, "--out", tmp_path / "two", "--metrics", tmp_path / "metrics"])
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    assert digests(tmp_path / "one") == digests(tmp_path / "two") and len(digests(tmp_path / "one")) == 2
+    told = (tmp_path / "worker.log").read_text() + (tmp_path / "scheduler.log").read_text()
+    assert "Traceback" not in told
+
+
+def test_a_worker_of_another_version_and_one_with_other_weights_are_refused_by_name(
+    tmp_path: Path, sources: list[Path], cluster: DaskProcesses
+) -> None:
+    liar = tmp_path / "liar"
+    liar.mkdir()
+    (liar / "sitecustomize.py").write_text(
+        "import importlib.metadata as m\nsaid = m.version\n"
+        "m.version = lambda name: '9.9.9' if name == 'restore-docs' else said(name)\n"
+    )
+    other = tmp_path / "other"
+    for package in ("pipeline", "detectors", "remover", "workflows"):
+        shutil.copytree(TESTS.parent / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
+    weights = other / "detectors" / "strokes" / "strokes.safetensors"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    path = environment()["PYTHONPATH"]
+    cluster.start_worker("--name", "newer", PYTHONPATH=f"{liar}:{path}")
+    cluster.start_worker("--name", "retrained", PYTHONPATH=str(other))
+    words = [*PROGRAM, *sources, *CHEAP, "--scheduler", cluster.address, "--out"]
+    _wait_for_workers(cluster, 2)
+    refused = run([*words, tmp_path / "none"])
+    assert refused.returncode == 7, refused.stderr
+    assert "newer at tcp" in refused.stderr and "restore-docs is 9.9.9" in refused.stderr
+    assert "retrained at tcp" in refused.stderr and "strokes.safetensors" in refused.stderr
+    cluster.start_worker("--name", "right")
+    _wait_for_workers(cluster, 3)
+    done = run([*words, tmp_path / "some"])
+    assert done.returncode == 0 and "a worker is given no work: newer" in done.stderr
+
+
+def test_late_joiners_are_looked_at_before_they_get_work(tmp_path: Path, cluster: DaskProcesses) -> None:
+    source = draw_page(tmp_path / "a.pdf", pages=60)
+    words = [*PROGRAM, source, *CHEAP, "--scheduler", cluster.address, "--out", tmp_path / "out"]
+    first = cluster.start_worker()
+    client = start(words, tmp_path / "log")
+    try:
+        time.sleep(8)
+        end(first)  # the only one: what it had waits for one that passes
+        cluster.start_worker()
+        assert client.wait(200) == 0, (tmp_path / "log").read_text()
+    finally:
+        end(client)
+    pages = json.loads((tmp_path / "out" / "report.json").read_text())["documents"][0]["pages"]
+    assert [page["page_number"] for page in pages] == list(range(1, 61))
+
+
+def test_restore_docs_worker_starts_them_right(tmp_path: Path, sources: list[Path], cluster: DaskProcesses) -> None:
+    words = [*PROGRAM, "worker", cluster.address, "--cpus", "1", "--gpus", "1", "--memory", "2GiB"]
+    workers = start([*words, "--folder", tmp_path / "scratch"], tmp_path / "workers.log")
+    try:
+        _wait_for_workers(cluster, 2)
+        gpus = [worker["resources"].get("GPU") for worker in _workers(cluster).values()]
+        assert sorted(gpus, key=str) == [1, None]
+        assert {worker["nthreads"] for worker in _workers(cluster).values()} == {1}
+        done = run([*PROGRAM, *sources, *CHEAP, "--scheduler", cluster.address, "--out", tmp_path / "out"])
+        assert done.returncode == 0, done.stderr
+    finally:
+        workers.terminate()
+        assert workers.wait(60) == 0
+        end(workers)
+
+
+def _workers(cluster: DaskProcesses) -> dict[str, dict[str, object]]:
+    from distributed import Client
+
+    with Client(cluster.address, set_as_default=False) as client:
+        return dict(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _wait_for_workers(cluster: DaskProcesses, count: int) -> None:
+    from distributed import Client
+
+    with Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=120)

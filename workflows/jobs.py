@@ -1,0 +1,75 @@
+"""A document being worked on: the pages to do, where its files go, and what came back so far."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.results import PageResult
+from workflows.guard import mark_at
+from workflows.inputs import PlannedDocument
+from workflows.pictures import PageTarget
+from workflows.places import join
+
+
+@dataclass(slots=True)
+class Job:
+    """One document of a run. ``work`` is the folder, or URL, that the work folders of all documents are in."""
+
+    document: PlannedDocument
+    work: str
+    input_digest: str = ""
+    indices: tuple[int, ...] = ()
+    results: dict[int, PageResult] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The input as given."""
+        return self.document.source.given
+
+    @property
+    def target(self) -> str:
+        """Where its output goes, relative to the output folder: by this it is known from run to run."""
+        return str(self.document.target)
+
+    @property
+    def key(self) -> str:
+        """A name for its files that tells nothing of the source's."""
+        return work_key(self.target)
+
+    @property
+    def folder(self) -> str:
+        """Where its work files are."""
+        return join(self.work, self.key)
+
+    @property
+    def mark(self) -> Path:
+        """Where it is said that opening it took too long."""
+        return mark_at(join(self.work, self.key))
+
+    def page_target(self, index: int, previews: Path | None = None) -> PageTarget:
+        """The work file of one page, and where its previews go."""
+        kind = self.document.kind
+        place = "" if previews is None else str(previews / f"{self.key}-{index + 1:06d}")
+        return PageTarget(join(self.folder, f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
+
+    def missing(self) -> Iterator[int]:
+        """The pages that have no result yet, in order."""
+        done = set(self.results)
+        return iter([index for index in self.indices if index not in done])
+
+    def in_order(self) -> tuple[PageResult, ...]:
+        """The results there are."""
+        return tuple(self.results[index] for index in self.indices if index in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every page has a result."""
+        return len(self.results) == len(self.indices)
+
+
+def work_key(target: str) -> str:
+    """The name of a document's work folder."""
+    return hashlib.sha256(target.encode()).hexdigest()[:16]

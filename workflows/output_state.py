@@ -1,0 +1,65 @@
+"""Where a run writes, and where it remembers what it wrote: an output folder and its state, or URLs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import OutputError, UsageError
+from workflows.anonymity import state_beside
+from workflows.config import RunSettings
+from workflows.folder_lock import FolderLock
+from workflows.inputs import STATE_FOLDER
+from workflows.manifest import NAME, Manifest
+from workflows.places import is_url, join
+from workflows.url_memory import UrlLock, UrlMemory
+
+SCRATCH = "dask"  # in the state folder: what Dask keeps on disk, gone at the end
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """What a run is given: its memory, the place of its state, where reports are made, and a folder for scratch.
+
+    ``check`` raises OutputError when the lock was lost.
+    """
+
+    memory: Manifest | UrlMemory
+    place: str
+    reports: Path
+    scratch: Path
+    check: Callable[[], None]
+
+
+def state_place(out: str, settings: RunSettings) -> str:
+    """Where a run remembers what it did: in the output folder, but for what may be told to nobody."""
+    if settings.state is not None:
+        return str(settings.state)
+    return str(state_beside(Path(out))) if settings.anonymize else join(out, STATE_FOLDER)
+
+
+@contextmanager
+def open_output(out: str, settings: RunSettings) -> Iterator[OutputState]:
+    """Make the output folder and our state folder, and keep other runs out. Raises OutputError."""
+    place = state_place(out, settings)
+    if is_url(out):
+        if settings.anonymize or settings.state is not None or settings.dry_run:
+            raise UsageError("an --out behind a URL goes with none of --anonymize, --state, --dry-run", "use a folder")
+        with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder, UrlLock(place, out) as lease:
+            yield OutputState(UrlMemory(place), place, Path(folder), Path(folder, SCRATCH), lease.check)
+        return
+    folder_out, state = Path(out), Path(place)
+    try:
+        folder_out.mkdir(parents=True, exist_ok=True)
+        state.mkdir(parents=True, exist_ok=True)
+        probe = folder_out / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write to {out}: {error.strerror}", "check space and permissions") from None
+    with FolderLock(state, out) as lock, Manifest(state / NAME) as manifest:
+        yield OutputState(manifest, place, folder_out, state / SCRATCH, lock.check)

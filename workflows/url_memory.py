@@ -1,0 +1,133 @@
+"""The memory of an output behind a URL: a marker for each finished document, and a lease. No files but small ones.
+
+Stores of objects have neither a lock nor an append; a marker is written whole, after the outputs it speaks of.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any
+
+from pipeline.errors import OutputError, RestoreError
+from pipeline.results import PageResult
+from workflows import folder_lock
+from workflows.jobs import work_key
+from workflows.manifest import Record, page_from
+from workflows.places import join, read_text, remove, write_text
+
+STATUS = "status.json"
+NOTE_SECONDS = 10.0  # a store takes its time, and may ask for money
+
+
+class UrlMemory:
+    """See ``manifest.Memory``. Pages are not remembered: a document that was not finished is begun again."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+        self._noted = 0.0
+
+    def find(self, target: str) -> Record | None:
+        """See ``Memory.find``. A marker that cannot be read is none."""
+        text = read_text(self._marker(target))
+        try:
+            entry = json.loads(text) if text else None
+            pages = tuple(page_from(page) for page in entry["pages"]) if entry else ()
+            return Record(entry["input_digest"], entry["settings_digest"], entry["outputs"], pages) if entry else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def store(self, target: str, record: Record) -> None:
+        """See ``Memory.store``."""
+        write_text(self._marker(target), json.dumps({"target": target} | asdict(record)))
+
+    def find_pages(self, target: str, input_digest: str, settings_digest: str) -> list[PageResult]:
+        """None."""
+        return []
+
+    def store_page(self, target: str, input_digest: str, settings_digest: str, page: PageResult) -> None:
+        """Nothing."""
+
+    def forget_pages(self, target: str) -> None:
+        """Nothing."""
+
+    def targets_with_pages(self) -> set[str]:
+        """None."""
+        return set()
+
+    def note(self, state: dict[str, object]) -> None:
+        """See ``Manifest.note``; seldom, but for the first and the last."""
+        if state["ended"] is not None or time.monotonic() - self._noted > NOTE_SECONDS or not self._noted:
+            self._noted = time.monotonic()
+            write_text(join(self._state, STATUS), json.dumps(state))
+
+    def _marker(self, target: str) -> str:
+        return join(self._state, f"done/{work_key(target)}.json")
+
+
+class UrlLock:
+    """A lease on a URL. Use it as a context manager. Raises OutputError when another run holds it.
+
+    Without exclusive writing, two runs that begin in the same second may both believe that they have it; the one that
+    wrote last keeps it, and the other notices within a renewal.
+    """
+
+    def __init__(self, state: str, out: str) -> None:
+        self._place, self._out = join(state, folder_lock.NAME), out
+        self._token, self._released, self.lost = uuid.uuid4().hex, threading.Event(), False
+
+    def __enter__(self) -> UrlLock:
+        deadline = time.monotonic() + folder_lock.LEASE_SECONDS
+        seen: dict[str, Any] | None = None
+        while (held := self._read()) is not None and not folder_lock.is_dead_here(held):
+            if (seen is not None and held != seen) or folder_lock.is_alive_here(held):
+                who = f"process {held.get('pid')} on {held.get('host')}"
+                remedy = "wait for it, or choose another --out"
+                raise OutputError(f"another run is writing to {self._out}: {who}", remedy)
+            if time.monotonic() > deadline:
+                break
+            seen = held
+            time.sleep(0.5)
+        self._write(0)
+        if (self._read() or {}).get("token") != self._token:
+            raise OutputError(f"another run is writing to {self._out}", "wait for it, or choose another --out")
+        threading.Thread(target=self._renew, daemon=True, name="url-lock").start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._released.set()
+        if (self._read() or {}).get("token") == self._token:
+            remove(self._place)
+
+    def check(self) -> None:
+        """See ``FolderLock.check``."""
+        if self.lost:
+            raise OutputError(f"another run took over {self._out}", "this one was stopped for too long; run it again")
+
+    def _read(self) -> dict[str, Any] | None:
+        text = read_text(self._place)
+        try:
+            return dict(json.loads(text)) if text else None
+        except ValueError:
+            return None
+
+    def _write(self, number: int) -> None:
+        write_text(self._place, json.dumps(folder_lock.myself() | {"token": self._token, "renewed": number}))
+
+    def _renew(self) -> None:
+        number = 0
+        while not self._released.wait(folder_lock.RENEW_SECONDS):
+            number += 1
+            try:
+                if (self._read() or {}).get("token") != self._token:
+                    self.lost = True
+                    return
+                self._write(number)
+            except RestoreError:  # the store is out for a moment
+                continue

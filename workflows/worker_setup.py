@@ -1,0 +1,123 @@
+"""What makes a Dask worker one that may have our work: the same program, the same weights, loaded once.
+
+A worker that passes is given a resource named after what was checked, and all our tasks ask for that resource. So Dask
+itself keeps work from a worker that did not pass, or that joined a moment ago and was not looked at yet.
+
+As ``--preload workflows.worker_setup`` it loads our code into a plain ``dask worker`` before there is work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import RestoreError
+from workflows.config import RunSettings
+from workflows.places import digest_there, is_url, place_of
+from workflows.tools import load_tools
+from workflows.versions import installation
+
+PLENTY = 1e9  # of the resource: it says who may have work, not how much
+GPU = "GPU"  # the resource of workers that have one
+
+_REFUSALS: dict[str, str] = {}  # in a worker: why it may not have the work that asks for a resource; "" if it may
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a worker must have. ``resource`` is what it gets if it does."""
+
+    installation: dict[str, str]
+    files: dict[str, str]
+
+    @property
+    def resource(self) -> str:
+        """The same for the same demands."""
+        told = json.dumps([self.installation, self.files], sort_keys=True)
+        return f"restore-docs-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+
+
+def demands_of(settings: RunSettings) -> Demands:
+    """What this run asks of workers: this installation, and the files that settings name, with their digests."""
+    paths = [getattr(settings, name) for name in ("weights", "stroke_weights", "words", "zones", "template")]
+    named = [place_of(path) for path in paths if path is not None]
+    files = [place if is_url(place) else str(Path(place).absolute()) for place in named]
+    return Demands(installation(), {place: digest_there(place)[:16] for place in files})
+
+
+def find_refusal(demands: Demands) -> str:
+    """Why this process may not have the work, in words; "" if it may."""
+    here = installation()
+    differing = [name for name, wanted in demands.installation.items() if here.get(name) != wanted]
+    if differing:
+        name = differing[0]
+        more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
+        return f"{name} is {here.get(name, 'not there')}, and here it is {demands.installation[name]}{more}"
+    for place, wanted in demands.files.items():
+        try:
+            found = digest_there(place)[:16]
+        except RestoreError as error:
+            return error.what
+        if found != wanted:
+            name = place.rsplit("/", 1)[-1]
+            other = f"another file: SHA-256 {found}..., and here it is {wanted}..." if found else "not there for it"
+            return f"the file {name} of the settings is {other}"
+    return ""
+
+
+def make_plugin(demands: Demands, settings: RunSettings) -> Any:
+    """The plugin that Dask runs once in every worker, and in every worker that comes later."""
+    from distributed import WorkerPlugin
+
+    class _SetUp(WorkerPlugin):  # type: ignore[misc]
+        name = demands.resource
+
+        async def setup(self, worker: Any) -> None:
+            await set_up(worker, demands, settings)
+
+    return _SetUp()
+
+
+async def set_up(worker: Any, demands: Demands, settings: RunSettings) -> None:
+    """Look at this worker, load the models, and only then let work come."""
+    calm_opencv()
+    refusal = await asyncio.to_thread(find_refusal, demands)
+    if not refusal:
+        await asyncio.to_thread(load_tools, settings)
+        await worker.set_resources(**{demands.resource: PLENTY})
+    _REFUSALS[demands.resource] = refusal
+
+
+def refusal_here(resource: str) -> str:
+    """Runs on a worker: why it was refused, "" if it was not, or is being looked at."""
+    return _REFUSALS.get(resource, "")
+
+
+def calm_opencv() -> None:
+    """One thread for each task: workers share the machine already."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def dask_setup(worker: Any) -> None:
+    """Dask's hook for ``--preload``: importing this module has loaded our code before the worker is asked for work."""
+    del worker
+    calm_opencv()
+
+
+# Spilling would put pixels of uncleaned pages on disk, where nobody looks for them. Profiles grow with the time that a
+# worker runs, and are for writing Dask graphs. Workers read this when they start: from the environment, but for ours.
+DASK_SETTINGS = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.profile.enabled": False,
+}
+ENVIRONMENT = {
+    **{f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in DASK_SETTINGS.items()},
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
