@@ -119,14 +119,19 @@ def _in_both(pattern: re.Pattern[str], text: str, digits: str) -> Iterator[re.Ma
 def find_ibans(text: str, digits: str) -> Iterator[_Span]:
     """IBANs: those with a country's letters and length whose sum holds, or that stand in fours or unbroken."""
     del digits
+    certain = 0  # up to where one goes whose sum holds: groups within it are no starts of others
     for match, table in product(_IBAN_START.finditer(text), _AS_LETTERS):
+        if match.start() < certain:
+            continue
         country = match.group(1).upper().translate(table)
         length = _IBAN_LENGTHS.get(country)
         # to misread is also to read a sign too few at the end, which is next to the form's rule
         for count in (length, length - 1, length - 2) if length else ():
             end = _after_signs(text, match.start(), count)
             written = text[match.start() : end]
-            if end and (_looks_like_iban(written, text[end : end + 1]) or _iban_holds(country, written)):
+            holds = bool(end) and _iban_holds(country, written)
+            if end and (holds or _looks_like_iban(written, text[end : end + 1])):
+                certain = end if holds and match.group(1).isalpha() else certain
                 rest = _REST.match(text, end)
                 yield match.start(), rest.end() if rest else end
                 break
