@@ -103,6 +103,7 @@ def run_with_fake(tmp_path: Path, fake: str, *words: object) -> subprocess.Compl
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_page_that_kills_its_worker_is_that_documents_failure_alone(tmp_path: Path) -> None:
     bad, good = draw_page(tmp_path / "bad.pdf", pages=3), draw_page(tmp_path / "good.png")
     done = run_with_fake(tmp_path, "KillingDetector", bad, good, "--jobs", "2", *PLAIN)
