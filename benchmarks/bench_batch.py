@@ -29,7 +29,7 @@ from watched_run import machine
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from conftest import draw_page
 from processes import CHEAP, DaskProcesses, start
-from storm import PROGRAM, blow, digests
+from storm import PROGRAM, Force, blow, digests
 
 from workflows.worker_setup import ENVIRONMENT
 
@@ -147,7 +147,7 @@ def _print_stages(report: dict[str, Any]) -> None:
 def storm(pages: int, every: float) -> None:
     """A storm, and what it left."""
     with tempfile.TemporaryDirectory() as folder:
-        left = blow(Path(folder), pages, every)
+        left = blow(Path(folder), pages, Force(every))
         leftovers = left.leftovers
     listed = [(d["source"], p["page_number"]) for d in left.report["documents"] for p in d["pages"]]
     checks = {

@@ -75,24 +75,35 @@ def pages_done(out: Path, pid: int) -> int:
     return sum(dict(state["pages_by_status"]).values()) if state.get("pid") == pid else 0  # type: ignore[call-overload]
 
 
-class _Weather:
-    """Kills one worker after the other, every few seconds of work: where nothing moves, nothing is killed."""
+@dataclass(frozen=True)
+class Force:
+    """How hard it blows: a worker dies at most every so many seconds, and once so many more pages were finished.
 
-    def __init__(self, cluster: DaskProcesses, out: Path, pid: int, every_seconds: float) -> None:
+    A page that is hit twice while it is tried alone takes the blame; pages in between let it get away.
+    """
+
+    every_seconds: float
+    pages_between: int = 1
+
+
+class _Weather:
+    """Kills one worker after the other: where nothing moves, nothing is killed."""
+
+    def __init__(self, cluster: DaskProcesses, out: Path, pid: int, force: Force) -> None:
         self.kills, self._cluster, self._over = 0, cluster, threading.Event()
         self._done = lambda: pages_done(out, pid)
-        self._every_seconds = every_seconds
+        self._force = force
         self._thread = threading.Thread(target=self._blow)
         self._thread.start()
 
     def _blow(self) -> None:
-        before = 0
-        while not self._over.wait(self._every_seconds):
+        before, calm_until = 0, time.monotonic() + self._force.every_seconds
+        while not self._over.wait(0.1):
             done = self._done()
-            if done > before:
-                before = done
+            if done - before >= self._force.pages_between and time.monotonic() > calm_until:
                 self._cluster.kill_a_worker(self.kills % len(self._cluster.workers))
                 self.kills += 1
+                before, calm_until = done, time.monotonic() + self._force.every_seconds
 
     def end(self) -> int:
         self._over.set()
@@ -100,7 +111,7 @@ class _Weather:
         return self.kills
 
 
-def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
+def blow(folder: Path, pages: int, force: Force) -> Storm:
     """Run a job serially and undisturbed, and then through the storm; compare."""
     sources, out = folder / "in", folder / "out"
     documents(sources, pages)
@@ -111,9 +122,9 @@ def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
     with DaskProcesses(folder) as cluster:
         words += ["--out", out, "--scheduler", cluster.address]
         log = folder / "client.log"
-        _until(start(words, log), cluster, storm, pages // 3, every_seconds)  # and the client is killed
+        _until(start(words, log), cluster, storm, pages // 3, force)  # and the client is killed
         client = start(words, log)
-        _until(client, cluster, storm, 2 * pages // 3, every_seconds, kill=False)
+        _until(client, cluster, storm, 2 * pages // 3, force, kill=False)
         cluster.scheduler.kill()
         cluster.scheduler.wait()
         began = time.monotonic()
@@ -126,7 +137,7 @@ def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
         for _ in range(2):
             cluster.start_worker()
         client = start(words, log)
-        weather = _Weather(cluster, out, client.pid, every_seconds)
+        weather = _Weather(cluster, out, client.pid, force)
         storm.codes.append(_code(client))
         storm.kills += weather.end()
         if storm.codes[-1] != 0:  # a page may have been hit again and again: once more, without
@@ -137,9 +148,9 @@ def blow(folder: Path, pages: int, every_seconds: float) -> Storm:
 
 
 def _until(
-    client: subprocess.Popen[bytes], cluster: DaskProcesses, storm: Storm, pages: int, every: float, kill: bool = True
+    client: subprocess.Popen[bytes], cluster: DaskProcesses, storm: Storm, pages: int, force: Force, kill: bool = True
 ) -> None:
-    weather = _Weather(cluster, storm.out, client.pid, every)
+    weather = _Weather(cluster, storm.out, client.pid, force)
     deadline = time.monotonic() + 900
     while client.poll() is None and pages_done(storm.out, client.pid) < pages and time.monotonic() < deadline:
         time.sleep(0.05)
