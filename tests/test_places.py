@@ -122,10 +122,14 @@ def test_weights_behind_a_url_are_fetched_and_are_part_of_the_settings(memory: A
     tools.make_remover.cache_clear()
 
 
-def test_anonymizing_needs_folders(tmp_path: Path, restore_docs: Program, memory: Any) -> None:
+def test_anonymizing_needs_folders_and_writes_no_names_elsewhere(
+    tmp_path: Path, restore_docs: Program, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     put(memory, draw_page(tmp_path / "a.png"))
     assert restore_docs(f"{URL}/in", "--out", tmp_path / "out", "--anonymize").code == 2
     assert restore_docs(tmp_path / "a.png", "--out", f"{URL}/out", "--anonymize").code == 2
+    assert not list(tmp_path.rglob("names.json")) and not list(tmp_path.glob("memory*"))
 
 
 @pytest.mark.slow

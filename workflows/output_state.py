@@ -36,7 +36,12 @@ class OutputState:
 
 
 def state_place(out: str, settings: RunSettings) -> str:
-    """Where a run remembers what it did: in the output folder, but for what may be told to nobody."""
+    """Where a run remembers what it did: in the output folder, but for what may be told to nobody.
+
+    Raises UsageError.
+    """
+    if is_url(out) and (settings.anonymize or settings.state is not None or settings.dry_run):
+        raise UsageError("an --out behind a URL goes with none of --anonymize, --state, --dry-run", "use a folder")
     if settings.state is not None:
         return str(settings.state)
     return str(state_beside(Path(out))) if settings.anonymize else join(out, STATE_FOLDER)
@@ -47,8 +52,6 @@ def open_output(out: str, settings: RunSettings) -> Iterator[OutputState]:
     """Make the output folder and our state folder, and keep other runs out. Raises OutputError."""
     place = state_place(out, settings)
     if is_url(out):
-        if settings.anonymize or settings.state is not None or settings.dry_run:
-            raise UsageError("an --out behind a URL goes with none of --anonymize, --state, --dry-run", "use a folder")
         with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder, UrlLock(place, out) as lease:
             yield OutputState(UrlMemory(place), place, Path(folder), Path(folder, SCRATCH), lease.check)
         return
