@@ -20,10 +20,16 @@ BAND_REACH = 0.4  # height of the rectangles of the band median
 BAND_RATIO = 8  # and how many times wider than high they are
 STROKE_LIMIT = 0.45  # what is narrower than this, in text heights, may be a stroke
 MOST_GRAIN = 64.0  # grey levels: no paper is rougher; dense bold type is, and must not pass for it
+MOST_EDGE = 0.6  # a region has paper along its edge: where more of that is unexplained ...
+MOST_INK = 0.5  # ... and more than this of it all, the paper was guessed wrong (frames run along edges, too)
+LEFT_EDGE = 0.4  # what a better guess may leave of the edge
+EDGE_DEPTH = 0.06  # text heights from a region's outline to what is taken for its edge
+WIDEST = 61  # px, side of the median over the edge
+EDGE_WEIGHT = 4.0  # what the edge counts then, beside the rest
 CHOICE_REACH = 1.5  # side of the square over which guesses are compared
 
 
-def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array, Array]:
+def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array, Array, Array | None]:
     """How far each pixel of a strip is from the paper, and to which side.
 
     ``region`` (H, W) uint8 {0, 1} is where text was found. Three guesses of the paper compete: a median over the whole
@@ -33,19 +39,52 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     darker (H, W) bool, where the pixel is darker than the paper).
     """
     grown = max(1, round(0.1 * height))
-    judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
-    side = int(CHOICE_REACH * height) | 1
-    best: Array | None = None
+    judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8)).astype(np.float32)
     step = max(1, int(height // COARSE))
     coarse = np.ascontiguousarray(strip[::step, ::step])
-    for guess, demand in _guesses(coarse, region[::step, ::step], height / step):
-        if step > 1:
-            guess = cv2.resize(guess, strip.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        difference = _largest(cv2.absdiff(strip, guess))
+    guesses = _guesses(coarse, region[::step, ::step], height / step)
+    if step > 1:
+        guesses = [(cv2.resize(guess, strip.shape[1::-1], interpolation=cv2.INTER_LINEAR), d) for guess, d in guesses]
+    difference, darker = _choose(strip, guesses, judged, height)
+    if _share_above(difference, region) <= MOST_INK:
+        return difference, darker, None
+    edge = _ring(region, max(1, round(EDGE_DEPTH * height)))
+    if _share_above(difference, edge) > MOST_EDGE:
+        around = (cv2.medianBlur(from_nearest(strip, edge), min(int(height), WIDEST) | 1), 1.0)
+        again, sign = _choose(strip, [around, *guesses], judged + EDGE_WEIGHT * edge, height)
+        if _share_above(again, edge) < LEFT_EDGE:
+            return again, sign, edge
+    return difference, darker, None
+
+
+def _ring(region: Array, depth: int) -> Array:
+    """The pixels of a region ``depth`` px from its edge, as wide as one, (H, W) uint8 {0, 1}."""
+    fringed = cv2.copyMakeBorder(region, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)  # a strip's end is an edge too
+    inner = cv2.erode(fringed, np.ones((3, 3), np.uint8), iterations=depth)
+    return np.ascontiguousarray((inner - cv2.erode(inner, np.ones((3, 3), np.uint8)))[1:-1, 1:-1])
+
+
+def _share_above(difference: Array, where: Array) -> float:
+    """The share of the pixels ``where`` (H, W) uint8 is 1 that are not explained."""
+    return float(np.count_nonzero(difference[where > 0] > UNEXPLAINED)) / max(int(np.count_nonzero(where)), 1)
+
+
+def _choose(strip: Array, guesses: list[tuple[Array, float]], judged: Array, height: float) -> tuple[Array, Array]:
+    """The difference from the guess that leaves the least unexplained at each place, and its side.
+
+    ``judged`` (H, W) float32 says how much each pixel counts.
+    """
+    side = int(CHOICE_REACH * height) | 1
+    step = max(1, int(height // COARSE))
+    seen = cv2.blur(strip, (step, step)) if step > 1 else strip  # rough paper is no ink, beside strokes that wide
+    best: Array | None = None
+    for guess, demand in guesses:
+        difference = _largest(cv2.absdiff(seen, guess))
         darker = _grey(strip) < _grey(guess)
         near = np.minimum(difference, UNEXPLAINED).astype(np.float32) / UNEXPLAINED
         left = judged * ((difference > UNEXPLAINED) + TIE_SHARE * near)
         cost = cv2.blur(left, (side, side), borderType=cv2.BORDER_CONSTANT)
+        difference = difference if seen is strip else _largest(cv2.absdiff(strip, guess))
         if best is None:
             best, chosen, sign = cost, difference, darker
             continue

@@ -6,6 +6,8 @@ alone for a reason. So what it finds counts only where it can be read, or where 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -17,6 +19,7 @@ BELIEVED = 64  # of 255: a pixel may be ink from this likelihood on ...
 BELIEVED_SHARE = 1 / 3  # ... and text has so much of it among what looks like ink: faint print 0.35, check boxes 0.1
 SURE_SHARE = 0.7  # of a lone stroke or box, if it is to be a character: print 0.8 to 1, boxes and bits of rules 0.4
 LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photographs and show-through up to 0.7 ...
+LEGIBLE_WORD, LEAST_LETTERS = 0.72, 3  # script on a logo 0.75; nothing but text is read as so many letters so well
 TALL, SURELY_LEGIBLE = 120, 0.9  # px, and a score: in photographs, large patches are read as single characters
 HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
 # What check boxes, frames, bits of rules and windows are read as
@@ -31,6 +34,11 @@ CLUSTER_LEVEL = 128  # a pixel that is likely ink
 CLUSTER_REACH = 6  # px between strokes of one cluster
 CLUSTER_SIDES = 5, 160  # px: no smaller and no larger than a glyph or a short word
 CLUSTER_FILL = 0.04  # the least share of its box that is ink
+DARK = 112  # grey levels: paper below is dark ...
+DARK_STEP = 4  # px, of the grid on which that is asked; strokes fall through it
+DARK_SIDE = 12  # px: the least side of a dark area that can hold text
+DARK_FILL = 0.5  # ... and the share of its box that must be dark
+LIGHT = 64  # grey levels by which light strokes stand out there
 _GAIN = 4.0
 _STRETCH_REACH = 12  # px around what was removed
 _PAPER_SIDE = 25  # px, at half size
@@ -78,7 +86,8 @@ def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
         return False
     if all(c in BOX_LIKE for c in characters):
         return bool(characters) and reading.score >= HALF_LEGIBLE and believed >= SURE_SHARE
-    return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else LEGIBLE)
+    enough = LEGIBLE_WORD if sum(c.isalpha() for c in characters) >= LEAST_LETTERS else LEGIBLE
+    return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else enough)
 
 
 def believed_share(image: Array, levels: Array, polygon: Array) -> float:
@@ -118,6 +127,42 @@ def ink_clusters(levels: Array, elsewhere: Array) -> list[Box]:
         if fits and inked[number] >= max(LEAST_PIXELS, CLUSTER_FILL * wide * high):
             found.append((sure[number] / inked[number], Box(x, y, x + width, y + height)))
     return [box for _, box in sorted(found, key=lambda pair: (-pair[0], pair[1].y0, pair[1].x0))]
+
+
+def dark_areas(image: Array) -> list[Box]:
+    """Boxes around places of a page (H, W, 3) uint8 RGB whose paper is dark, as that of a logo or a table's head.
+
+    Paper is a median over squares too large for strokes; a place must be high enough for small print.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    coarse = cv2.resize(grey, None, fx=1 / DARK_STEP, fy=1 / DARK_STEP, interpolation=cv2.INTER_AREA)
+    dark = (cv2.medianBlur(coarse, 5) < DARK).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((9, 9))))
+    found = []
+    for x, y, width, height, area in stats[1:count].tolist():
+        if min(width, height) * DARK_STEP >= DARK_SIDE and area >= DARK_FILL * width * height:
+            right, low = min((x + width) * DARK_STEP, grey.shape[1]), min((y + height) * DARK_STEP, grey.shape[0])
+            found.append(Box(x * DARK_STEP, y * DARK_STEP, right, low))
+    return found
+
+
+def is_dark(image: Array, polygon: Array) -> bool:
+    """Whether a polygon lies in the dark: the median of its box in a page (H, W, 3) uint8 RGB."""
+    window = window_of(polygon, image.shape[:2])
+    return window is not None and float(np.median(image[window.slices])) < DARK
+
+
+def light_clusters(image: Array, areas: Sequence[Box]) -> list[Box]:
+    """Boxes around what is light in dark areas of a page (H, W, 3) uint8 RGB, and of the size of a glyph or a word."""
+    light = np.zeros(image.shape[:2], np.int32)
+    for area in areas:
+        grey = cv2.cvtColor(np.ascontiguousarray(image[area.slices]), cv2.COLOR_RGB2GRAY)
+        lit = (grey > int(np.median(grey)) + LIGHT).astype(np.uint8)
+        _, label, stats, _ = cv2.connectedComponentsWithStats(lit)
+        fits = stats[:, 2:4].max(axis=1) <= CLUSTER_SIDES[1]  # frames and the paper outside are too large
+        fits[0] = False
+        light[area.slices] = np.where(fits[label], 255, 0)
+    return ink_clusters(light, light == 0)
 
 
 def window_of(polygon: Array, shape: tuple[int, ...], margin: int = 0) -> Box | None:

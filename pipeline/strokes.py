@@ -131,8 +131,8 @@ def _text_ink(pixels: Array, regions: Array, strip: Strip) -> Array:
     ``pixels`` (H, W, 3) or (H, W) uint8 is what the strip shows; ``regions`` (H, W) bool is where any text was found.
     """
     region, height = strip.region, strip.height
-    difference, darker = paper_difference(pixels, region, height)
-    noise = _noise(difference, region)
+    difference, darker, edge = paper_difference(pixels, region, height)
+    noise = _noise(difference, region) if edge is None else float(np.median(difference[edge > 0])) / 1.1
     threshold = max(LEAST_CONTRAST, NOISE_FACTOR * noise)
     rules = rule_mask(difference * darker, threshold, height) | rule_mask(difference * ~darker, threshold, height)
     apart = cv2.dilate(rules.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0

@@ -121,6 +121,21 @@ def test_a_stroke_along_a_rule_is_not_taken_for_one_on_flat_paper():
     assert (measure_unevenness(image, mask)[mask] == 1).all()
 
 
+@pytest.mark.parametrize(("ink", "kept", "asked"), [(240, 130, False), (240, 52, True), (15, 30, True)])
+def test_a_network_that_leaves_some_of_a_light_stroke_is_not_believed(ink, kept, asked):
+    image = np.full((512, 512, 3), 50 if ink == 240 else 220, np.uint8)
+    image[:, 256:] = 250 - image[0, 0, 0]  # an edge beside the stroke
+    mask = np.zeros((512, 512), bool)
+    mask[200:260, 246:252] = True
+    image[mask] = ink
+    given = Tile(Box(0, 0, 512, 512), image, mask, mask)
+    (restored,) = AutoRemover(RemoverSettings(), FakeNetwork((kept, kept, kept))).remove([given])
+    if asked:
+        assert (restored.image[mask] == kept).all()
+    else:
+        assert (restored.image[mask] == fill(image, mask)[mask]).all()
+
+
 def test_where_nothing_near_is_known_what_is_nearest_says():
     image = np.full((256, 256, 3), 225, np.uint8)
     image[:, ::16] = image[::16] = 100

@@ -57,6 +57,25 @@ def test_a_one_bit_page():
     assert spill(mask, ink) == 0
 
 
+def test_light_letters_that_fill_a_small_dark_box_are_the_ink():
+    page = paper(noise=6)
+    page[72:90, 28:200] = (36, 36, 40)
+    ink, polygon = write(page, "JOHN STILES", (32, 86), 0.45, (255, 255, 255), bold=2)
+    mask = stroke_mask(page, [polygon])
+    assert recall(mask, ink) > 0.97
+    assert spill(mask, ink) < 0.05
+
+
+def test_large_light_letters_on_a_rough_dark_logo_are_the_ink():
+    page = paper(260, 560)
+    rough = np.random.default_rng(3).normal(70, 30, (200, 500, 1)).clip(30, 130)
+    page[30:230, 30:530] = rough.astype(np.uint8)
+    ink, polygon = write(page, "B.I.G", (60, 190), 5.0, (255, 255, 255), bold=22)
+    mask = stroke_mask(page, [polygon])
+    assert recall(mask, ink) > 0.98
+    assert spill(mask, ink) < 0.05
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_text_at_right_angles(turns):
     page = paper(200, 500)

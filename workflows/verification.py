@@ -17,7 +17,17 @@ import numpy as np
 from pipeline.masks import polygon_mask
 from pipeline.mosaic import join_windows, lay_out
 from pipeline.readings import Reading
-from pipeline.residue import BELIEVED, believed_share, has_ghost, ink_clusters, is_text, stretch_removed
+from pipeline.residue import (
+    BELIEVED,
+    believed_share,
+    dark_areas,
+    has_ghost,
+    ink_clusters,
+    is_dark,
+    is_text,
+    light_clusters,
+    stretch_removed,
+)
 from pipeline.results import Check
 from pipeline.types import Array, Box, TextRegion
 
@@ -25,11 +35,13 @@ SMALLER = 0.71  # the second size: halfway between those a detector looks at by 
 MOST_CLUSTERS = 48  # looked at closely; a photograph has hundreds
 CLOSE_HEIGHT, MOST_ENLARGED = 40, 4.0  # px that a glyph is enlarged to, and how much at most
 CLOSE_MARGIN = 40  # px of surroundings in a close look
+DARK_MARGIN = 8  # px of surroundings of a dark place
 NEARBY = 64  # px of surroundings when looking again at what was removed again
 GROWTH = 2  # px by which the mask grows at the second removal
 WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
 
 PAGE, SMALL, STROKES, READER = "detector, stretched", "detector, smaller", "strokes", "reader"
+DARK = "dark places"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +93,28 @@ def verify(cleaned: Array, removed: Array, tools: Tools, allowed: Array | None =
     if missed := found.get(READER, []):  # text that was to go by what it says may stand anywhere
         look = _Look(tools, look.allowed | polygon_mask([_grown(p) for p in missed], *removed.shape))
     checks = tuple(Check(name, len(polygons)) for name, polygons in found.items())
-    verdict = Verdict(cleaned, removed, tuple(p for polygons in found.values() for p in polygons), 0, checks)
+    first = tuple(p for polygons in found.values() for p in polygons)
+    verdict = Verdict(cleaned, removed, first, 0, checks)
     for again in (_remove_ink, _remove_bluntly):
         if not verdict.residual:
             break
         verdict = again(verdict, look)
         verdict = replace(verdict, residual=tuple(look.nearby(verdict)), attempts=verdict.attempts + 1)
+    if verdict.residual and tools.by_ink and not tools.whole_regions:
+        return _undo(verdict, cleaned, removed, first)
     return verdict
+
+
+def _undo(verdict: Verdict, cleaned: Array, removed: Array, first: Sequence[Array]) -> Verdict:
+    """Where ink of one kind is left even so, take back the further removals: they cost the print beside it only.
+
+    ``cleaned`` and ``removed`` are the page and its mask before them, ``first`` polygons of what they were made for.
+    """
+    left = polygon_mask(verdict.residual, *removed.shape)
+    stuck = [p for p in first if (left & polygon_mask([p], *removed.shape)).any()]
+    back = polygon_mask([_grown(p) for p in stuck], *removed.shape)
+    image = np.where(back[..., None], cleaned, verdict.image)
+    return replace(verdict, image=image, mask=np.where(back, removed, verdict.mask))
 
 
 def _remove_ink(verdict: Verdict, look: _Look) -> Verdict:
@@ -132,6 +159,7 @@ class _Look:
         keep(PAGE, self._bearing(image, levels, seen) + self._ghosts(image, stretched, removed, seen))
         keep(SMALL, self._bearing(image, levels, self._detect(image, SMALLER)))
         keep(STROKES, self._bearing(image, levels, self._closely(image, levels, known)))
+        keep(DARK, self._bearing(image, levels, self._in_the_dark(image)))
         if self.tools.reread is not None:
             keep(READER, self.tools.reread(image))
         return found
@@ -147,6 +175,8 @@ class _Look:
         sheet = lay_out(image, windows, [1.0] * len(windows))
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         left = self._bearing(image, levels, [p for p in placed if p is not None and _covered(p, before)])
+        # what was seen once can still be read where it stood, even if it is not seen again
+        left += [p for p in self._bearing(image, levels, before) if not _covered(p, left)]
         reread = [] if self.tools.reread is None else self.tools.reread(image)
         return left + [p for p in reread if not _covered(p, left)]
 
@@ -169,11 +199,30 @@ class _Look:
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         return [p for p in placed if p is not None and self._is_allowed(p)]
 
+    def _in_the_dark(self, image: Array) -> list[Array]:
+        """What may be text in dark places: what the detector finds with light and dark exchanged, and what is light.
+
+        Script on a logo is found now at one size, now at another, and read once it is known where to read.
+        """
+        areas = dark_areas(image)
+        if not areas:
+            return []
+        lone = [_corners(b.x0, b.y0, b.width, b.height) for b in light_clusters(image, areas)[:MOST_CLUSTERS]]
+        windows = join_windows([_corners(a.x0, a.y0, a.width, a.height) for a in areas], DARK_MARGIN, image.shape)
+        sheet = lay_out(255 - image, windows, [1.0] * len(windows))
+        placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
+        return [p for p in [*(p for p in placed if p is not None), *lone] if self._is_allowed(p)]
+
     def _bearing(self, image: Array, levels: Array, polygons: Sequence[Array]) -> list[Array]:
         if not polygons:
             return []
-        pairs = zip(polygons, self.tools.read_text(image, _as_regions(polygons)), strict=True)
+        readings = self._read(image, [p for p in polygons if not is_dark(image, p)])
+        reversed_ = self._read(255 - image, [p for p in polygons if is_dark(image, p)])  # readers know dark on light
+        pairs = [*readings, *reversed_]
         return [p for p, r in pairs if is_text(r, believed_share(image, levels, p), min(cv2.minAreaRect(p)[1]))]
+
+    def _read(self, image: Array, polygons: Sequence[Array]) -> list[tuple[Array, Reading]]:
+        return list(zip(polygons, self.tools.read_text(image, _as_regions(polygons)), strict=True)) if polygons else []
 
     def _ghosts(self, image: Array, stretched: Array, removed: Array, seen: Sequence[Array]) -> list[Array]:
         """What can be read in the stretched copy, and stands out in the page itself where something was removed."""
