@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -102,6 +103,16 @@ def draw_page(path: Path, *, words: int = 2, size: tuple[int, int] = (400, 300),
     side_car = {"pages": [{"page_number": n + 1, "regions": regions} for n in range(pages)]}
     path.with_name(path.name + ".json").write_text(json.dumps(side_car))
     return path
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every file below a folder, state and report aside, by digest."""
+    files = [
+        p
+        for p in folder.rglob("*")
+        if p.is_file() and ".restore-docs" not in p.parts and p.suffix != ".html" and p.name != "report.json"
+    ]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def bars_left(image: np.ndarray, words: int = 2) -> int:

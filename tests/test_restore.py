@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import fakes
 import numpy as np
 import pytest
-from conftest import Outcome, bars_left, draw_page
+from conftest import Outcome, bars_left, digests, draw_page
 from PIL import Image
 
 from detectors.registry import DETECTORS
@@ -22,16 +21,6 @@ from workflows.folder_lock import FolderLock
 
 Program = Callable[..., Outcome]
 ANNOTATED = ("--detector", "annotated", "--jobs", "1")
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Every file below a folder, state and report aside, by digest."""
-    files = [
-        p
-        for p in folder.rglob("*")
-        if p.is_file() and ".restore-docs" not in p.parts and p.suffix != ".html" and p.name != "report.json"
-    ]
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def use_detector(monkeypatch: pytest.MonkeyPatch, fake: type) -> tuple[str, ...]:
@@ -220,61 +209,6 @@ def test_a_second_run_on_the_same_folder_says_so_and_leaves(tmp_path: Path, rest
     assert done.code == 5 and "another run" in done.stderr
 
 
-def test_what_is_up_to_date_stays_and_what_is_stale_is_redone(tmp_path: Path, restore_docs: Program) -> None:
-    source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
-    first = restore_docs(source, "--out", out, *ANNOTATED)
-    assert not first.document("a.png")["reused"]
-    again = restore_docs(source, "--out", out, *ANNOTATED)
-    assert again.document("a.png")["reused"] and again.document("a.png")["pages"] == first.document("a.png")["pages"]
-    changes: list[Callable[[], tuple[str, ...]]] = [
-        lambda: ("--mask", "polygons"),
-        lambda: (draw_page(source, words=1), ())[1],
-        lambda: ((out / "a.png").unlink(), ())[1],
-        lambda: ((out / "a.png").write_bytes(b"damaged"), ())[1],
-        lambda: ("--on-existing", "overwrite"),
-    ]
-    for change in changes:
-        redone = restore_docs(source, "--out", out, *ANNOTATED, *change())
-        assert redone.code == 0 and not redone.document("a.png")["reused"]
-        assert bars_left(np.asarray(Image.open(out / "a.png").convert("RGB"))) == 0
-
-
-def test_files_that_are_not_ours_are_never_overwritten_unasked(tmp_path: Path, restore_docs: Program) -> None:
-    source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
-    out.mkdir()
-    (out / "a.png").write_bytes(b"precious")
-    done = restore_docs(source, "--out", out, *ANNOTATED)
-    assert done.code == 6 and "--on-existing overwrite" in done.document("a.png")["failure"]["remedy"]
-    assert (out / "a.png").read_bytes() == b"precious"
-    refused = restore_docs(source, "--out", out, *ANNOTATED, "--on-existing", "fail")
-    assert refused.code == 5 and (out / "a.png").read_bytes() == b"precious"
-    assert restore_docs(source, "--out", out, *ANNOTATED, "--on-existing", "overwrite").code == 0
-    assert (out / "a.png").read_bytes() != b"precious"
-
-
-def test_what_a_killed_run_left_half_written_is_cleared_by_the_next(tmp_path: Path, restore_docs: Program) -> None:
-    source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
-    out.mkdir()
-    (out / ".restore-docs-0123.part").write_bytes(b"half of a page")
-    (out / "thesis.part").write_bytes(b"somebody's")
-    assert restore_docs(source, "--out", out, *ANNOTATED).code == 0
-    assert sorted(p.name for p in out.iterdir()) == [
-        ".restore-docs",
-        "a.png",
-        "report.html",
-        "report.json",
-        "thesis.part",
-    ]
-
-
-def test_pages_that_are_gone_leave_no_stale_files_behind(tmp_path: Path, restore_docs: Program) -> None:
-    source, out = draw_page(tmp_path / "a.pdf", pages=3), tmp_path / "out"
-    restore_docs(source, "--out", out, "--format", "png", *ANNOTATED)
-    draw_page(source, pages=2)
-    restore_docs(source, "--out", out, "--format", "png", *ANNOTATED)
-    assert sorted(digests(out)) == ["a-0001.png", "a-0002.png"]
-
-
 def test_nothing_in_the_input_folder_changes(tmp_path: Path, restore_docs: Program) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -285,17 +219,6 @@ def test_nothing_in_the_input_folder_changes(tmp_path: Path, restore_docs: Progr
     assert done.code == 0 and {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.iterdir()} == before
     assert sorted(d["status"] for d in done.report["documents"]) == ["RESTORED"] * 3 + ["SKIPPED"] * 3
     assert all(d["reason"] for d in done.report["documents"] if d["status"] == "SKIPPED")
-
-
-def test_a_side_car_is_part_of_the_input(tmp_path: Path, restore_docs: Program) -> None:
-    source, out = draw_page(tmp_path / "a.png"), tmp_path / "out"
-    restore_docs(source, "--out", out, *ANNOTATED)
-    side_car = tmp_path / "a.png.json"
-    side_car.write_text('{"pages": [{"page_number": 1, "regions": []}]}')
-    redone = restore_docs(source, "--out", out, *ANNOTATED)
-    assert redone.document("a.png")["status"] == "UNCHANGED" and not redone.document("a.png")["reused"]
-    side_car.unlink()
-    assert restore_docs(source, "--out", out, *ANNOTATED).code == 3
 
 
 def test_output_error_survives_a_target_that_is_a_folder(tmp_path: Path, restore_docs: Program) -> None:
