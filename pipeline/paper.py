@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.levels import count_levels, percentile_level
 from pipeline.types import Array
 
 UNEXPLAINED = 24  # grey levels: a pixel farther from the paper than this is not explained by it
@@ -35,6 +36,7 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     grown = max(1, round(0.1 * height))
     judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
     side = int(CHOICE_REACH * height) | 1
+    grey = _grey(strip)
     best: Array | None = None
     step = max(1, int(height // COARSE))
     coarse = np.ascontiguousarray(strip[::step, ::step])
@@ -42,18 +44,27 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
         if step > 1:
             guess = cv2.resize(guess, strip.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         difference = _largest(cv2.absdiff(strip, guess))
-        darker = _grey(strip) < _grey(guess)
-        near = np.minimum(difference, UNEXPLAINED).astype(np.float32) / UNEXPLAINED
-        left = judged * ((difference > UNEXPLAINED) + TIE_SHARE * near)
-        cost = cv2.blur(left, (side, side), borderType=cv2.BORDER_CONSTANT)
+        darker = grey < _grey(guess)
+        cost = cv2.blur(judged * cv2.LUT(difference, _LEFT), (side, side), borderType=cv2.BORDER_CONSTANT)
         if best is None:
             best, chosen, sign = cost, difference, darker
             continue
-        better = cost < demand * best - 0.01
-        np.copyto(best, cost, where=better)
-        np.copyto(chosen, difference, where=better)
-        np.copyto(sign, darker, where=better)
+        better = (cost < demand * best - 0.01).view(np.uint8)
+        # numpy's copyto takes twenty times as long
+        cv2.copyTo(cost, better, best)
+        cv2.copyTo(difference, better, chosen)
+        cv2.copyTo(darker.view(np.uint8), better, sign.view(np.uint8))
     return chosen, sign
+
+
+def _left_unexplained() -> Array:
+    """What a pixel counts that differs so much from a guess, (256,) float32."""
+    difference = np.arange(256)
+    near = np.minimum(difference, UNEXPLAINED).astype(np.float32) / UNEXPLAINED
+    return (difference > UNEXPLAINED) + TIE_SHARE * near
+
+
+_LEFT = _left_unexplained()
 
 
 def _guesses(strip: Array, region: Array, height: float) -> list[tuple[Array, float]]:
@@ -97,9 +108,10 @@ def _without_strokes(strip: Array, height: float) -> Array | None:
     closed = cv2.morphologyEx(strip, cv2.MORPH_CLOSE, square)
     opened = cv2.morphologyEx(strip, cv2.MORPH_OPEN, square)
     narrow = _largest(cv2.max(closed - strip, strip - opened))
-    limit = min(max(20.0, 1.5 * float(np.percentile(narrow[::2, ::2], 20))), MOST_GRAIN)
-    known = (cv2.dilate((narrow > limit).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.uint8)
-    if known.mean() < 0.02:
+    grain = percentile_level(count_levels(np.ascontiguousarray(narrow[::2, ::2])), 20)
+    limit = int(min(max(20.0, 1.5 * grain), MOST_GRAIN))
+    known = (cv2.dilate((narrow > limit).view(np.uint8), np.ones((3, 3), np.uint8)) == 0).view(np.uint8)
+    if cv2.countNonZero(known) / known.size < 0.02:
         return None
     return cv2.medianBlur(from_nearest(strip, known), 7 if height > 14 else 5)
 
@@ -107,14 +119,18 @@ def _without_strokes(strip: Array, height: float) -> Array | None:
 def from_nearest(image: Array, known: Array) -> Array:
     """``image`` with every pixel where ``known`` (H, W) uint8 is 0 replaced by the nearest pixel where it is 1."""
     _, label = cv2.distanceTransformWithLabels(1 - known, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    labels, pixels = label.ravel(), image.reshape(known.size, -1)
     places = np.flatnonzero(known)
-    source = np.zeros(int(label.max()) + 1, np.intp)
-    source[label.ravel()[places]] = places
-    return image.reshape(known.size, -1)[source[label.ravel()]].reshape(image.shape)
+    by_label = np.full((int(label.max()) + 1, pixels.shape[1]), pixels[0])
+    by_label[labels[places]] = pixels[places]
+    return np.take(by_label, labels, axis=0).reshape(image.shape)
 
 
 def _largest(image: Array) -> Array:
-    return image if image.ndim == 2 else cv2.max(cv2.max(image[..., 0], image[..., 1]), image[..., 2])
+    if image.ndim == 2:
+        return image
+    first, second, third = cv2.split(image)  # OpenCV copies a view of one channel more slowly
+    return cv2.max(cv2.max(first, second), third)
 
 
 def _grey(image: Array) -> Array:

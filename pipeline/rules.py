@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import maximum, median_filter
+from scipy.ndimage import median_filter
 
 from pipeline.types import Array
 
@@ -35,8 +35,9 @@ def rule_mask(difference: Array, threshold: float, height: float) -> Array:
     ``difference`` is that of one side, darker or lighter than the paper, and 0 elsewhere; ``threshold`` the
     difference from which a pixel counts as ink, in grey levels.
     """
-    ink = (difference > threshold).astype(np.uint8)
-    if int(ink.sum()) < SHORTEST:
+    # a level above a broken limit is one above its whole part, and comparing uint8 with an int is ten times as fast
+    ink = (difference > int(threshold)).view(np.uint8)
+    if cv2.countNonZero(ink) < SHORTEST:
         return np.zeros(ink.shape, bool)
     found = _frames(difference, ink, height)
     along = max(int(LENGTH_ALONG * height), SHORTEST_ALONG)
@@ -52,51 +53,63 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
     least = cv2.morphologyEx(tolerant, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
-    run = ink & (least > np.maximum(threshold, FLOOR * difference))
-    if not run.any():
+    limits = np.maximum(threshold, FLOOR * np.arange(256)).astype(np.uint8)
+    run = ink & (least > cv2.LUT(difference, limits))
+    if not cv2.countNonZero(run):
         return found
     thickest = max(THICKNESS * height, THINNEST)
     short = np.ones((1, min(max(3, int(0.6 * height)), STEP)), np.uint8)
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
-    run &= ~_tint(run, cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level, least, (thickest, reach))
     whole = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
     count, label, boxes, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+    tint = _tint(run, (label, boxes), least, (thickest, reach))
+    if tint is not None:
+        run &= ~tint
+        whole = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
+        count, label, boxes, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
     edge = max(1, round(0.03 * height))  # a slope leaves parts of the edges out
     for index in range(1, count):
-        x, y, width, tall, area = boxes[index]
+        x, y, width, tall, area = boxes[index].tolist()
         if width < 0.9 * reach or area > width * thickest:
             continue
         body = label[y : y + tall, x : x + width] == index
-        if (run[y : y + tall, x : x + width].astype(bool) & body).any(axis=0).mean() < UNBROKEN:
+        if (run[y : y + tall, x : x + width].view(bool) & body).any(axis=0).mean() < UNBROKEN:
             continue
-        if not _is_rule(difference, body, (int(x), int(y)), height):
+        if not _is_rule(difference, body, (x, y), height):
             continue
         place = (slice(max(y - edge, 0), y + tall + edge), slice(x, x + width))
         grown = label[place] == index
         sides = np.ones((2 * edge + 1, 1), np.uint8)
         crossed = cv2.dilate(_crossings(difference[place], grown, reach), sides) > 0
-        grown = (cv2.dilate(grown.astype(np.uint8), sides) & level[place]) > 0
+        grown = (cv2.dilate(grown.view(np.uint8), sides) & level[place]) > 0
         found[place] |= _even(grown, height) & ~crossed
     return found
 
 
-def _tint(run: Array, joined: Array, least: Array, limits: tuple[float, int]) -> Array:
-    """Tinted rows along a stronger line, which make a piece too thick for a rule, (H, W) uint8.
+def _tint(run: Array, joined: tuple[Array, Array], least: Array, limits: tuple[float, int]) -> Array | None:
+    """Tinted rows along a stronger line, which make a piece too thick for a rule, (H, W) uint8; None where none can be.
 
-    ``run`` is what may be rules and ``joined`` the same with its gaps closed, (H, W) uint8; ``least`` (H, W) is the
-    least difference from the paper along the line through a pixel; ``limits`` are a rule's thickness and length. A
-    tint is solid: what is weak only between the strokes of letters is none.
+    ``run`` is what may be rules, (H, W) uint8, and ``joined`` the pieces of the same with its gaps closed, their labels
+    (H, W) and OpenCV's statistics; ``least`` (H, W) is the least difference from the paper along the line through a
+    pixel; ``limits`` are a rule's thickness and length. A tint is solid: what is weak only between the strokes of
+    letters is none.
     """
-    thickest, reach = limits
-    count, label, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    (label, boxes), (thickest, reach) = joined, limits
     thick = boxes[:, cv2.CC_STAT_AREA] > boxes[:, cv2.CC_STAT_WIDTH] * thickest
     thick[0] = False
-    strongest = np.where(thick, maximum(least, label, np.arange(count)), 0)
-    weak = run & (least <= FLOOR * strongest[label])
+    if not thick.any():
+        return None
+    weak = np.zeros_like(run)
+    for index in np.flatnonzero(thick):
+        x, y, width, tall, _ = boxes[index].tolist()
+        place = (slice(y, y + tall), slice(x, x + width))
+        own = label[place] == index
+        weakest = FLOOR * int(least[place][own].max())
+        weak[place] |= run[place] & own & (least[place] <= int(weakest))
     solid = cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((int(thickest) + 1, reach // 4), np.uint8))
-    tinted = np.zeros(count, bool)
+    tinted = np.zeros(len(boxes), bool)
     tinted[label[solid > 0]] = True
-    return weak & tinted[label]
+    return weak & np.take(tinted, label)
 
 
 def _even(body: Array, height: float) -> Array:
