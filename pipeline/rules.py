@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import median_filter
 
+from pipeline.levels import count_levels, median_level
 from pipeline.types import Array
 
 LENGTH_ALONG = 2.5  # a rule along the text is at least this long, in text heights
@@ -118,30 +119,38 @@ def _even(body: Array, height: float) -> Array:
     if not body.any():
         return body
     reach = min(int(EVENED * height) | 1, width - 1 | 1)
-    top = median_filter(body.argmax(axis=0), reach, mode="nearest")
-    bottom = median_filter(tall - 1 - body[::-1].argmax(axis=0), reach, mode="nearest")
+    top = _median_along(body.argmax(axis=0), reach)
+    bottom = _median_along(tall - 1 - body[::-1].argmax(axis=0), reach)
     rows = np.arange(tall)[:, None]
     return body & (rows >= top) & (rows <= bottom)
 
 
+def _median_along(values: Array, side: int) -> Array:
+    """The median over ``side`` of the values (W,) int around each, the first and the last repeated; ``side`` is odd."""
+    if max(int(values.max()), side) > 255:  # more than OpenCV's median takes
+        return np.asarray(median_filter(values, side, mode="nearest"))
+    # in an image of one row, whose edges are repeated, too, every value counts ``side`` times
+    return cv2.medianBlur(values.astype(np.uint8)[None], side)[0]
+
+
 def _crossings(difference: Array, body: Array, reach: int) -> Array:
     """Where strokes far darker than a rule cross or touch it: text that must go with the rest. (H, W) uint8 {0, 1}."""
-    level = float(np.median(difference[body]))
-    over = (difference > CROSSED * level + CROSSED_LEAST).astype(np.uint8)
+    level = median_level(count_levels(difference, body))
+    over = (difference > int(CROSSED * level + CROSSED_LEAST)).view(np.uint8)
     long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, round(CROSSING * reach)), np.uint8))
     return over & ~long
 
 
 def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:
     x, y = corner
-    level = float(np.median(difference[y : y + body.shape[0], x : x + body.shape[1]][body]))
+    level = median_level(count_levels(difference[y : y + body.shape[0], x : x + body.shape[1]], body))
     columns = np.flatnonzero(body.any(axis=0))
     top = y + body[:, columns].argmax(axis=0)
     bottom = y + body.shape[0] - 1 - body[::-1, columns].argmax(axis=0)
     last = difference.shape[0] - 1
-    steps = range(2, 3 + max(2, round(0.1 * height)))
-    above = np.min([difference[np.maximum(top - step, 0), x + columns] for step in steps], axis=0)
-    below = np.min([difference[np.minimum(bottom + step, last), x + columns] for step in steps], axis=0)
+    steps = np.arange(2, 3 + max(2, round(0.1 * height)))[:, None]
+    above = difference[np.maximum(top - steps, 0), x + columns].min(axis=0)
+    below = difference[np.minimum(bottom + steps, last), x + columns].min(axis=0)
     clear = sorted((float((above < 0.5 * level).mean()), float((below < 0.5 * level).mean())))
     if clear[0] >= CLEAR:
         return True
@@ -157,10 +166,8 @@ def _frames(difference: Array, ink: Array, height: float) -> Array:
     if tree is None:
         return found
     side = HOLE * height
-    for contour, (_, _, _, parent) in zip(contours, tree[0], strict=True):
-        if parent < 0:
-            continue
-        x, y, width, tall = cv2.boundingRect(contour)
+    for hole in np.flatnonzero(tree[0, :, 3] >= 0).tolist():  # what has a parent is one
+        x, y, width, tall = cv2.boundingRect(contours[hole])
         if min(width, tall) < side:
             continue
         inside = ink[y + 1 : y + tall - 1, x + 1 : x + width - 1]
@@ -172,7 +179,7 @@ def _frames(difference: Array, ink: Array, height: float) -> Array:
         ring = _ring(ink[place] > 0, (y + 1 - top, x + 1 - left), (tall - 2, width - 2), height)
         part = difference[place]
         # a cell of pale squared paper: what is far darker was written over it
-        found[place] |= ring & (part <= CROSSED * float(np.median(part[ring])) + CROSSED_LEAST)
+        found[place] |= ring & (part <= int(CROSSED * median_level(count_levels(part, ring)) + CROSSED_LEAST))
     return found
 
 
