@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.ndimage import maximum, median_filter
+from scipy.ndimage import median_filter
 
+from pipeline.levels import count_levels, median_level
 from pipeline.types import Array
 
 LENGTH_ALONG = 2.5  # a rule along the text is at least this long, in text heights
@@ -35,8 +36,9 @@ def rule_mask(difference: Array, threshold: float, height: float) -> Array:
     ``difference`` is that of one side, darker or lighter than the paper, and 0 elsewhere; ``threshold`` the
     difference from which a pixel counts as ink, in grey levels.
     """
-    ink = (difference > threshold).astype(np.uint8)
-    if int(ink.sum()) < SHORTEST:
+    # a level above a broken limit is one above its whole part, and comparing uint8 with an int is ten times as fast
+    ink = (difference > int(threshold)).view(np.uint8)
+    if cv2.countNonZero(ink) < SHORTEST:
         return np.zeros(ink.shape, bool)
     found = _frames(difference, ink, height)
     along = max(int(LENGTH_ALONG * height), SHORTEST_ALONG)
@@ -52,51 +54,63 @@ def _level_rules(difference: Array, ink: Array, threshold: float, height: float,
         return found
     tolerant = cv2.dilate(difference, np.ones((3, 1), np.uint8))
     least = cv2.morphologyEx(tolerant, cv2.MORPH_OPEN, np.ones((1, reach), np.uint8))
-    run = ink & (least > np.maximum(threshold, FLOOR * difference))
-    if not run.any():
+    limits = np.maximum(threshold, FLOOR * np.arange(256)).astype(np.uint8)
+    run = ink & (least > cv2.LUT(difference, limits))
+    if not cv2.countNonZero(run):
         return found
     thickest = max(THICKNESS * height, THINNEST)
     short = np.ones((1, min(max(3, int(0.6 * height)), STEP)), np.uint8)
     level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, short)
-    run &= ~_tint(run, cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level, least, (thickest, reach))
     whole = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
     count, label, boxes, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+    tint = _tint(run, (label, boxes), least, (thickest, reach))
+    if tint is not None:
+        run &= ~tint
+        whole = cv2.morphologyEx(run, cv2.MORPH_CLOSE, short) & level
+        count, label, boxes, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
     edge = max(1, round(0.03 * height))  # a slope leaves parts of the edges out
     for index in range(1, count):
-        x, y, width, tall, area = boxes[index]
+        x, y, width, tall, area = boxes[index].tolist()
         if width < 0.9 * reach or area > width * thickest:
             continue
         body = label[y : y + tall, x : x + width] == index
-        if (run[y : y + tall, x : x + width].astype(bool) & body).any(axis=0).mean() < UNBROKEN:
+        if (run[y : y + tall, x : x + width].view(bool) & body).any(axis=0).mean() < UNBROKEN:
             continue
-        if not _is_rule(difference, body, (int(x), int(y)), height):
+        if not _is_rule(difference, body, (x, y), height):
             continue
         place = (slice(max(y - edge, 0), y + tall + edge), slice(x, x + width))
         grown = label[place] == index
         sides = np.ones((2 * edge + 1, 1), np.uint8)
         crossed = cv2.dilate(_crossings(difference[place], grown, reach), sides) > 0
-        grown = (cv2.dilate(grown.astype(np.uint8), sides) & level[place]) > 0
+        grown = (cv2.dilate(grown.view(np.uint8), sides) & level[place]) > 0
         found[place] |= _even(grown, height) & ~crossed
     return found
 
 
-def _tint(run: Array, joined: Array, least: Array, limits: tuple[float, int]) -> Array:
-    """Tinted rows along a stronger line, which make a piece too thick for a rule, (H, W) uint8.
+def _tint(run: Array, joined: tuple[Array, Array], least: Array, limits: tuple[float, int]) -> Array | None:
+    """Tinted rows along a stronger line, which make a piece too thick for a rule, (H, W) uint8; None where none can be.
 
-    ``run`` is what may be rules and ``joined`` the same with its gaps closed, (H, W) uint8; ``least`` (H, W) is the
-    least difference from the paper along the line through a pixel; ``limits`` are a rule's thickness and length. A
-    tint is solid: what is weak only between the strokes of letters is none.
+    ``run`` is what may be rules, (H, W) uint8, and ``joined`` the pieces of the same with its gaps closed, their labels
+    (H, W) and OpenCV's statistics; ``least`` (H, W) is the least difference from the paper along the line through a
+    pixel; ``limits`` are a rule's thickness and length. A tint is solid: what is weak only between the strokes of
+    letters is none.
     """
-    thickest, reach = limits
-    count, label, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    (label, boxes), (thickest, reach) = joined, limits
     thick = boxes[:, cv2.CC_STAT_AREA] > boxes[:, cv2.CC_STAT_WIDTH] * thickest
     thick[0] = False
-    strongest = np.where(thick, maximum(least, label, np.arange(count)), 0)
-    weak = run & (least <= FLOOR * strongest[label])
+    if not thick.any():
+        return None
+    weak = np.zeros_like(run)
+    for index in np.flatnonzero(thick):
+        x, y, width, tall, _ = boxes[index].tolist()
+        place = (slice(y, y + tall), slice(x, x + width))
+        own = label[place] == index
+        weakest = FLOOR * int(least[place][own].max())
+        weak[place] |= run[place] & own & (least[place] <= int(weakest))
     solid = cv2.morphologyEx(weak, cv2.MORPH_OPEN, np.ones((int(thickest) + 1, reach // 4), np.uint8))
-    tinted = np.zeros(count, bool)
+    tinted = np.zeros(len(boxes), bool)
     tinted[label[solid > 0]] = True
-    return weak & tinted[label]
+    return weak & np.take(tinted, label)
 
 
 def _even(body: Array, height: float) -> Array:
@@ -105,30 +119,38 @@ def _even(body: Array, height: float) -> Array:
     if not body.any():
         return body
     reach = min(int(EVENED * height) | 1, width - 1 | 1)
-    top = median_filter(body.argmax(axis=0), reach, mode="nearest")
-    bottom = median_filter(tall - 1 - body[::-1].argmax(axis=0), reach, mode="nearest")
+    top = _median_along(body.argmax(axis=0), reach)
+    bottom = _median_along(tall - 1 - body[::-1].argmax(axis=0), reach)
     rows = np.arange(tall)[:, None]
     return body & (rows >= top) & (rows <= bottom)
 
 
+def _median_along(values: Array, side: int) -> Array:
+    """The median over ``side`` of the values (W,) int around each, the first and the last repeated; ``side`` is odd."""
+    if max(int(values.max()), side) > 255:  # more than OpenCV's median takes
+        return np.asarray(median_filter(values, side, mode="nearest"))
+    # in an image of one row, whose edges are repeated, too, every value counts ``side`` times
+    return cv2.medianBlur(values.astype(np.uint8)[None], side)[0]
+
+
 def _crossings(difference: Array, body: Array, reach: int) -> Array:
     """Where strokes far darker than a rule cross or touch it: text that must go with the rest. (H, W) uint8 {0, 1}."""
-    level = float(np.median(difference[body]))
-    over = (difference > CROSSED * level + CROSSED_LEAST).astype(np.uint8)
+    level = median_level(count_levels(difference, body))
+    over = (difference > int(CROSSED * level + CROSSED_LEAST)).view(np.uint8)
     long = cv2.morphologyEx(over, cv2.MORPH_OPEN, np.ones((1, round(CROSSING * reach)), np.uint8))
     return over & ~long
 
 
 def _is_rule(difference: Array, body: Array, corner: tuple[int, int], height: float) -> bool:
     x, y = corner
-    level = float(np.median(difference[y : y + body.shape[0], x : x + body.shape[1]][body]))
+    level = median_level(count_levels(difference[y : y + body.shape[0], x : x + body.shape[1]], body))
     columns = np.flatnonzero(body.any(axis=0))
     top = y + body[:, columns].argmax(axis=0)
     bottom = y + body.shape[0] - 1 - body[::-1, columns].argmax(axis=0)
     last = difference.shape[0] - 1
-    steps = range(2, 3 + max(2, round(0.1 * height)))
-    above = np.min([difference[np.maximum(top - step, 0), x + columns] for step in steps], axis=0)
-    below = np.min([difference[np.minimum(bottom + step, last), x + columns] for step in steps], axis=0)
+    steps = np.arange(2, 3 + max(2, round(0.1 * height)))[:, None]
+    above = difference[np.maximum(top - steps, 0), x + columns].min(axis=0)
+    below = difference[np.minimum(bottom + steps, last), x + columns].min(axis=0)
     clear = sorted((float((above < 0.5 * level).mean()), float((below < 0.5 * level).mean())))
     if clear[0] >= CLEAR:
         return True
@@ -144,10 +166,8 @@ def _frames(difference: Array, ink: Array, height: float) -> Array:
     if tree is None:
         return found
     side = HOLE * height
-    for contour, (_, _, _, parent) in zip(contours, tree[0], strict=True):
-        if parent < 0:
-            continue
-        x, y, width, tall = cv2.boundingRect(contour)
+    for hole in np.flatnonzero(tree[0, :, 3] >= 0).tolist():  # what has a parent is one
+        x, y, width, tall = cv2.boundingRect(contours[hole])
         if min(width, tall) < side:
             continue
         inside = ink[y + 1 : y + tall - 1, x + 1 : x + width - 1]
@@ -159,7 +179,7 @@ def _frames(difference: Array, ink: Array, height: float) -> Array:
         ring = _ring(ink[place] > 0, (y + 1 - top, x + 1 - left), (tall - 2, width - 2), height)
         part = difference[place]
         # a cell of pale squared paper: what is far darker was written over it
-        found[place] |= ring & (part <= CROSSED * float(np.median(part[ring])) + CROSSED_LEAST)
+        found[place] |= ring & (part <= int(CROSSED * median_level(count_levels(part, ring)) + CROSSED_LEAST))
     return found
 
 

@@ -33,10 +33,13 @@ def stitch(image: Array, text_mask: Array, tiles: Sequence[RestoredTile], feathe
         weight = np.zeros(mask.shape, np.float32)
         for tile in ordered:
             _add(tile, strip, ramps, total, weight)
-        if not (weight[mask] > 0).all():
+        places = np.flatnonzero(mask)  # taking them by number is several times as fast as by mask
+        divisor = np.take(weight, places)
+        if not (divisor > 0).all():
             raise ValueError("masked pixels are covered by no tile")
         # Single coverage must give the prediction back exactly; rounding removes what the division adds.
-        result[strip][mask] = np.rint(total[mask] / weight[mask][:, None]).astype(np.uint8)
+        stitched = np.rint(np.take(total.reshape(-1, 3), places, axis=0) / divisor[:, None]).astype(np.uint8)
+        result[strip].reshape(-1, 3)[places] = stitched
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
 from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
+from pipeline.threads import map_in_threads
 from pipeline.types import Array, TextRegion
 
 NEAR = 4  # px: ink may reach so far out of its region
@@ -50,17 +52,20 @@ class LearnedSegmenter:
         """See ``StrokeSegmenter.segment``."""
         outlines = [region.polygon for region in regions]
         near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
-        levels = self._reader.read(image, None if selection.whole_page else near)
-        learned = levels.sum(axis=2, dtype=np.int32) >= INK
+        levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
-            ink = learned & handwriting(levels)
+            ink = (likelihood(levels) >= INK) & handwriting(levels)
         else:
-            ink = self._at_regions(image, outlines, levels) | (learned if selection.whole_page else False)
+            ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
+            ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near)
 
-    def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
-        return levels.sum(axis=2, dtype=np.int32) >= INK
+    def _look(
+        self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
+    ) -> tuple[Array, Array | None]:
+        """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
+        return self._reader.read(image, wanted), None
 
     def _bounds(self, near: Array) -> Array | bool:
         return near
@@ -75,29 +80,48 @@ class CombinedSegmenter(LearnedSegmenter):
 
     name = "combined"
 
-    def _at_regions(self, image: Array, outlines: list[Array], levels: Array) -> Array:
-        classical = stroke_mask(image, outlines, self._threads)
-        possible = _grow(levels.sum(axis=2, dtype=np.int32) > POSSIBLE, POSSIBLE_REACH)
-        vetoed = np.zeros(classical.shape, bool)
-        doubted = np.zeros(classical.shape, bool)
-        for outline in outlines:
-            window, inside = _place(outline, classical.shape)
-            found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
-            agreed = int(np.count_nonzero(found & possible[window]))
-            around = _grow(inside, NEAR)
-            if height < LARGEST and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
-                vetoed[window] |= around & ~possible[window]
-            else:
-                doubted[window] |= around
-        return classical & ~(vetoed & ~doubted & _touching(classical, possible))
+    def _look(
+        self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
+    ) -> tuple[Array, Array | None]:
+        if selection.remove == "handwriting":
+            return super()._look(image, outlines, wanted, selection)
+        # side by side, as the network leaves Python's lock to the classical mask, whose many small calls take turns
+        # for it; which of the two has more to do depends on the page, so that both may have all threads
+        jobs = (partial(self._reader.read, image, wanted), partial(stroke_mask, image, outlines, self._threads))
+        levels, classical = map_in_threads(lambda job: job(), jobs, self._threads)
+        return levels, classical
 
     def _bounds(self, near: Array) -> Array | bool:
         return True  # the classical mask knows how far ink reaches out of its region
 
 
+def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
+    """The classical mask less what the network is sure is no ink."""
+    possible = _grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
+    vetoed = np.zeros(classical.shape, bool)
+    doubted = np.zeros(classical.shape, bool)
+    for outline in outlines:
+        window, inside = _place(outline, classical.shape)
+        found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
+        agreed = int(np.count_nonzero(found & possible[window]))
+        around = _grow(inside, NEAR)
+        if height < LARGEST and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
+            vetoed[window] |= around & ~possible[window]
+        else:
+            doubted[window] |= around
+    vetoed &= ~doubted
+    return classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
+
+
+def likelihood(levels: Array) -> Array:
+    """How likely every pixel is ink of either kind, (H, W) uint8, from likelihoods (H, W, 2) uint8 of both."""
+    printed, written = cv2.split(levels)  # numpy's sum over so short an axis takes ten times as long
+    return cv2.add(printed, written)  # at most 255
+
+
 def handwriting(levels: Array) -> Array:
     """Which ink is handwriting, (H, W) bool, from likelihoods (H, W, 2) uint8 of print and handwriting."""
-    ink = (levels.sum(axis=2, dtype=np.int32) >= INK).astype(np.float32)
+    ink = (likelihood(levels) >= INK).astype(np.float32)
     written = levels[..., 1] > levels[..., 0]
     side = (HAND_SIDE, HAND_SIDE)
     share = cv2.blur(ink * written, side) / np.maximum(cv2.blur(ink, side), 1e-6)
@@ -119,12 +143,12 @@ def _touching(ink: Array, seed: Array) -> Array:
     A piece the network sees nothing of stays ink: a dash may be a minus, or a letter in Chinese. What it takes out are
     parts of rules and frames that hang on letters.
     """
-    count, label = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    count, label = cv2.connectedComponents(ink.view(np.uint8), connectivity=8)
     touched = np.zeros(count, bool)
     touched[label[ink & seed]] = True
-    return ink & touched[label]
+    return ink & np.take(touched, label)
 
 
 def _grow(mask: Array, by: int) -> Array:
     side = 2 * by + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(bool)
