@@ -19,7 +19,7 @@ BELIEVED = 64  # of 255: a pixel may be ink from this likelihood on ...
 BELIEVED_SHARE = 1 / 3  # ... and text has so much of it among what looks like ink: faint print 0.35, check boxes 0.1
 SURE_SHARE = 0.7  # of a lone stroke or box, if it is to be a character: print 0.8 to 1, boxes and bits of rules 0.4
 LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photographs and show-through up to 0.7 ...
-LEGIBLE_WORD, LEAST_LETTERS = 0.72, 3  # script on a logo 0.75; nothing but text is read as so many letters so well
+LEGIBLE_WORD, LEAST_LETTERS = 0.72, 3  # for several characters: script on a logo 0.75
 TALL, SURELY_LEGIBLE = 120, 0.9  # px, and a score: in photographs, large patches are read as single characters
 HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
 # What check boxes, frames, bits of rules and windows are read as
@@ -86,8 +86,14 @@ def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
         return False
     if all(c in BOX_LIKE for c in characters):
         return bool(characters) and reading.score >= HALF_LEGIBLE and believed >= SURE_SHARE
-    enough = LEGIBLE_WORD if sum(c.isalpha() for c in characters) >= LEAST_LETTERS else LEGIBLE
-    return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else enough)
+    return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else LEGIBLE)
+
+
+def is_word(reading: Reading) -> bool:
+    """Whether a region reads as several characters, and not as what lines and boxes are read as."""
+    characters = [c for c in reading.text if c.isalnum()]
+    wordy = len(characters) >= LEAST_LETTERS and not all(c in BOX_LIKE for c in characters)
+    return wordy and reading.score >= LEGIBLE_WORD
 
 
 def believed_share(image: Array, levels: Array, polygon: Array) -> float:

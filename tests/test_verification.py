@@ -16,6 +16,7 @@ from pipeline.residue import (
     ink_clusters,
     is_dark,
     is_text,
+    is_word,
     light_clusters,
     stretch_removed,
 )
@@ -55,7 +56,6 @@ def bars():
         ("Name", 0.95, 0.0, True),
         ("A", 0.99, 0.0, True),
         ("eip", 0.77, 0.5, True),  # traces, where the stroke network sees ink
-        ("Ber", 0.75, 0.1, True),  # script on a logo
         ("EFR", 0.7, 0.1, False),  # a photograph
         ("□", 0.97, 0.3, False),  # an empty check box
         ("—1", 0.9, 0.1, False),  # bits of rules
@@ -204,6 +204,14 @@ def test_further_removals_that_leave_handwriting_are_taken_back():
     assert (verdict.image == page).all() and not verdict.mask.any()
     kept = verify(page, nothing, replace(tools, whole_regions=True))
     assert kept.residual and (kept.image != page).any()  # whoever anonymizes wants less ink, whatever becomes of print
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "expected"),
+    [("Ber", 0.75, True), ("Bel", 0.95, True), ("EFR", 0.7, False), ("L", 0.99, False), ("100 1", 0.9, False)],
+)
+def test_words_are_several_characters_that_no_frame_is_read_as(text, score, expected):
+    assert is_word(reading(text, score)) == expected
 
 
 def dark_box(level=50):

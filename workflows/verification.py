@@ -25,6 +25,7 @@ from pipeline.residue import (
     ink_clusters,
     is_dark,
     is_text,
+    is_word,
     light_clusters,
     stretch_removed,
 )
@@ -159,7 +160,7 @@ class _Look:
         keep(PAGE, self._bearing(image, levels, seen) + self._ghosts(image, stretched, removed, seen))
         keep(SMALL, self._bearing(image, levels, self._detect(image, SMALLER)))
         keep(STROKES, self._bearing(image, levels, self._closely(image, levels, known)))
-        keep(DARK, self._bearing(image, levels, self._in_the_dark(image)))
+        keep(DARK, self._worded(image, self._in_the_dark(image)))
         if self.tools.reread is not None:
             keep(READER, self.tools.reread(image))
         return found
@@ -175,8 +176,9 @@ class _Look:
         sheet = lay_out(image, windows, [1.0] * len(windows))
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         left = self._bearing(image, levels, [p for p in placed if p is not None and _covered(p, before)])
-        # what was seen once can still be read where it stood, even if it is not seen again
-        left += [p for p in self._bearing(image, levels, before) if not _covered(p, left)]
+        # where it is dark, what the detector did not see before it does not see now: it is read where it stood
+        dark = [p for p in before if is_dark(image, p) and not _covered(p, left)]
+        left += self._worded(image, dark)
         reread = [] if self.tools.reread is None else self.tools.reread(image)
         return left + [p for p in reread if not _covered(p, left)]
 
@@ -220,6 +222,10 @@ class _Look:
         reversed_ = self._read(255 - image, [p for p in polygons if is_dark(image, p)])  # readers know dark on light
         pairs = [*readings, *reversed_]
         return [p for p, r in pairs if is_text(r, believed_share(image, levels, p), min(cv2.minAreaRect(p)[1]))]
+
+    def _worded(self, image: Array, polygons: Sequence[Array]) -> list[Array]:
+        """Those of ``polygons`` in dark places that hold text: single characters are read into any picture there."""
+        return [p for p, reading in self._read(255 - image, polygons) if is_word(reading)]
 
     def _read(self, image: Array, polygons: Sequence[Array]) -> list[tuple[Array, Reading]]:
         return list(zip(polygons, self.tools.read_text(image, _as_regions(polygons)), strict=True)) if polygons else []
