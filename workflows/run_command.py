@@ -121,9 +121,10 @@ def _write_reports(report: dict[str, Any], out: str, state: OutputState, setting
 
 def _prune(results: Sequence[DocumentResult], out: str, state: OutputState) -> None:
     """Delete the previews of documents that are gone."""
-    if isinstance(state.memory, Manifest):
+    folder = Path(state.place) / PREVIEWS
+    if isinstance(state.memory, Manifest) and folder.is_dir():
         shown = {name for result in results for page in result.pages for name in page.previews.values()}
-        prune_previews(Path(state.place) / PREVIEWS, shown | state.memory.previews(Path(out)))
+        prune_previews(folder, shown | state.memory.previews(Path(out)))
 
 
 def refuse_unknown(settings: RunSettings) -> None:
