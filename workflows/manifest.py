@@ -123,7 +123,7 @@ class Manifest:
 
     def previews(self, out: Path) -> set[str]:
         """Names of the previews of all documents of which something is left in the output folder."""
-        names = set()
+        names: set[str] = set()
         for outputs, pages in self._db.execute("SELECT outputs, pages FROM documents"):
             if any((out / name).exists() for name in json.loads(outputs)):
                 names.update(name for page in json.loads(pages) for name in page.get("previews", {}).values())
