@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import pytest
 from processes import DaskProcesses, wait_until
@@ -18,14 +22,15 @@ from workflows.kept_results import InOrder
 from workflows.manifest import Manifest, Record
 from workflows.metrics import write_metrics
 from workflows.parcels import call, pack
-from workflows.report import build_report, closing_line, write_report
+from workflows.report import build_report, closing_line, document_entry, write_report
+from workflows.report_page import write_report_page
 from workflows.worker_setup import SCHEDULER_ENVIRONMENT
 
-PAGES, DOCUMENTS = 200, 50
+PAGES, FEW, MANY = 30, 10, 70
 
 
 def document(number: int) -> DocumentResult:
-    """One with many pages: some 200 KB."""
+    """One with many pages: some 14 KB."""
     ref = [PageRef(f"{number}.pdf", index) for index in range(PAGES)]
     pages = [PageResult(r, seconds={"detect": 0.1 * r.page_index}, path=f"{number}/{r.page_index}") for r in ref]
     return DocumentResult(f"{number}.pdf", (f"out/{number}.pdf",), tuple(pages))
@@ -42,25 +47,62 @@ def test_a_packed_call_has_its_arguments_in_their_places(open_places: tuple[int,
     assert call(parcel, *[arguments[n] for n in open_places]) == tuple(arguments)
 
 
-def test_documents_are_not_held_together_at_the_end_of_a_run(tmp_path: Path) -> None:
-    results = InOrder(DOCUMENTS, document)
-    code_for_documents(results[:1])
-    build_report(results[:1], RunSettings(), 1.0, None)  # versions and settings are known from here on
+def write_json(results: Sequence[DocumentResult], folder: Path) -> None:
+    write_report(build_report(results, RunSettings(), 1.0, None), folder / "report.json")
+    listed = json.loads((folder / "report.json").read_text())["documents"] if len(results) == FEW else []
+    assert sum(len(entry["pages"]) for entry in listed) in (0, PAGES * FEW)
+
+
+def tell(results: Sequence[DocumentResult], folder: Path) -> None:
+    assert code_for_documents(results) is ExitCode.OK
+    assert f"{len(results)} document" in closing_line(results, 1.0, str(folder))
+    write_metrics(results, 1.0, 0, folder / "metrics.prom")
+
+
+@pytest.mark.parametrize("what", [write_json, tell])
+def test_documents_are_not_held_together_at_the_end_of_a_run(
+    tmp_path: Path, what: Callable[[Sequence[DocumentResult], Path], None]
+) -> None:
+    def most(documents: int) -> int:
+        gc.collect()
+        tracemalloc.reset_peak()
+        what(InOrder(documents, document), tmp_path)
+        return tracemalloc.get_traced_memory()[1]
+
+    what(InOrder(1, document), tmp_path)  # what is loaded and kept once
     tracemalloc.start()
-    held = document(0)
-    one = tracemalloc.get_traced_memory()[0]
-    assert held.pages and one > 50_000
     try:
-        assert code_for_documents(results) is ExitCode.OK
-        write_report(build_report(results, RunSettings(), 1.0, None), tmp_path / "report.json")
-        assert f"{DOCUMENTS} documents" in closing_line(results, 1.0, "out")
-        write_metrics(results, 1.0, 0, tmp_path / "metrics.prom")
-        most = tracemalloc.get_traced_memory()[1]
+        held = document(0)
+        one = tracemalloc.get_traced_memory()[0]
+        assert len(held.pages) == PAGES and one > 10_000
+        few, many = most(FEW), most(MANY)
     finally:
         tracemalloc.stop()
-    listed = json.loads((tmp_path / "report.json").read_text())["documents"]
-    assert sum(len(entry["pages"]) for entry in listed) == PAGES * DOCUMENTS
-    assert most < one * DOCUMENTS / 4
+    assert many - few < one * (MANY - FEW) / 2, f"{few} with {FEW} documents of {one}, {many} with {MANY}"
+
+
+def test_the_report_for_people_holds_one_document_at_a_time(tmp_path: Path) -> None:
+    class Pages(list[dict[str, Any]]):
+        """A list that can be counted."""
+
+        __hash__ = object.__hash__  # type: ignore[assignment]
+
+    alive: WeakSet[Pages] = WeakSet()
+    most = 0
+
+    def entry(number: int) -> dict[str, Any]:
+        nonlocal most
+        told = document_entry(document(number))
+        told["pages"] = Pages(told["pages"])
+        alive.add(told["pages"])
+        most = max(most, len(alive))
+        return told
+
+    report = build_report(InOrder(MANY, document), RunSettings(), 1.0, None) | {"documents": InOrder(MANY, entry)}
+    write_report_page(report, tmp_path, tmp_path / "report.html")
+    with (tmp_path / "report.html").open() as page:
+        assert sum(line.startswith("<tr id=") for line in page) == PAGES * MANY
+    assert 1 <= most <= 3
 
 
 def test_previews_are_those_of_documents_that_are_there(tmp_path: Path) -> None:

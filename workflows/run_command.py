@@ -105,10 +105,10 @@ def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
 
 def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
-    if settings.anonymize or settings.report == "html":
-        report = {**report, "documents": list(report["documents"])}
     if settings.anonymize:
-        report = without_folders(report, Path(state.place))
+        entries, folder = report["documents"], Path(state.place)
+        told = InOrder(len(entries), lambda place: without_folders(entries[place], folder))
+        report = without_folders({**report, "documents": None}, folder) | {"documents": told}
     write_report(report, state.reports / REPORT_NAME)
     if is_url(out):
         write_text(join(out, REPORT_NAME), (state.reports / REPORT_NAME).read_text(encoding="utf-8"))
