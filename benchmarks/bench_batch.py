@@ -1,11 +1,13 @@
 """Batches on a Dask cluster, with real schedulers, workers and clients: storms, memory, scaling, overhead.
 
-    python benchmarks/bench_batch.py storm [--pages 500] [--every 3]
+    python benchmarks/bench_batch.py storm [--pages 500] [--every 3] [--between 1]
+    python benchmarks/bench_batch.py storm --samples FOLDER [--pages 20] [--every 12] [--between 2]
     python benchmarks/bench_batch.py memory [--pages 50 5000]
     python benchmarks/bench_batch.py scaling [--pages 400] [--samples FOLDER]
 
 ``storm`` runs a job serially and undisturbed, then on a scheduler and two workers of which one is killed every few
-seconds, then its client, then its scheduler, each followed by a rerun; the outputs must be the same bytes.
+seconds of work, then its client, then its scheduler, each followed by a rerun; the outputs must be the same bytes.
+With ``--samples`` it takes real pages from a folder, and the program's defaults, networks and verification included.
 ``memory`` runs jobs of few and of many tiny pages and prints the peak of each role, and from the difference of the two
 what a page costs each role in CPU time: that does not depend on what else the machine does.
 ``scaling`` prints pages per second in-process and with one and two workers, and the share of time in each stage.
@@ -29,9 +31,9 @@ from watched_run import machine
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from conftest import draw_page
 from processes import CHEAP, DaskProcesses, start
-from storm import PROGRAM, Force, blow, digests
+from storm import PROGRAM, Force, blow, digests, drawn, real
 
-from workflows.worker_setup import ENVIRONMENT
+from workflows.worker_setup import ENVIRONMENT, SCHEDULER_ENVIRONMENT
 
 POLL_SECONDS = 0.2
 
@@ -62,7 +64,7 @@ class Role:
 def watched_job(folder: Path, sources: list[Path], workers: int, options: tuple[str, ...] = CHEAP) -> dict[str, Any]:
     """Run a job on a scheduler and workers of its own; its seconds, its report, and a ``Role`` for each role."""
     roles = {name: Role() for name in ("client", "scheduler", "worker")}
-    with DaskProcesses(folder, workers, ENVIRONMENT) as cluster:
+    with DaskProcesses(folder, workers, ENVIRONMENT, SCHEDULER_ENVIRONMENT) as cluster:
         started = time.monotonic()
         words = [*PROGRAM, *sources, *options, "--out", folder / "out", "--scheduler", cluster.address, "--quiet"]
         client = start(words, folder / "client.log")
@@ -144,25 +146,31 @@ def _print_stages(report: dict[str, Any]) -> None:
     print("  " + ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in spent.most_common() if seconds > 0))
 
 
-def storm(pages: int, every: float) -> None:
+def storm(pages: int, samples: Path | None, force: Force) -> None:
     """A storm, and what it left."""
-    with tempfile.TemporaryDirectory() as folder:
-        left = blow(Path(folder), pages, Force(every))
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        batch = drawn(folder, pages) if samples is None else real(folder, samples, pages)
+        left = blow(folder, batch, force)
         leftovers = left.leftovers
     listed = [(d["source"], p["page_number"]) for d in left.report["documents"] for p in d["pages"]]
     checks = {
         "the same bytes as the calm run": left.after == left.calm,
-        "every page listed once": len(listed) == len(set(listed)) == pages,
+        "every page listed once": len(listed) == len(set(listed)) == batch.pages,
         "every input has an output": all(document["output"] for document in left.report["documents"]),
         "nothing partial is left": not leftovers,
-        "exit codes 7, then 0": left.codes[0] == 7 and left.codes[-1] == 0,
+        f"exit codes 7, then {left.code_of_calm} as the calm run": left.codes[0] == 7
+        and left.codes[-1] == left.code_of_calm,
     }
-    print(f"{pages} pages, {len(left.calm)} documents, {left.kills} workers killed, exit codes {left.codes}")
+    print(f"{batch.pages} pages, {len(left.calm)} documents, {left.kills} workers killed, exit codes {left.codes}")
     print(f"client killed at page {left.finished_before[0]}, scheduler at page {left.finished_before[1]}")
     print(f"its loss was noticed after {left.seconds_to_notice:.1f} s")
+    print(f"seconds: calm {left.seconds['calm']:.0f}, in the storm {left.seconds['storm']:.0f}")
     for what, holds in checks.items():
         print(f"{'yes' if holds else 'NO '}  {what}")
     if not all(checks.values()):
+        differing = sorted(name for name in left.calm if left.after.get(name) != left.calm[name])
+        print(f"other bytes: {differing}; left: {leftovers}\n{left.log[-4000:]}")
         raise SystemExit(1)
 
 
@@ -171,8 +179,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
     storms = parts.add_parser("storm")
-    storms.add_argument("--pages", type=int, default=500)
+    storms.add_argument("--pages", type=int, help="default: 500, and 20 of samples")
+    storms.add_argument("--samples", type=Path)
     storms.add_argument("--every", type=float, default=3.0)
+    storms.add_argument("--between", type=int, default=1, help="pages that are finished between two kills, at least")
     parts.add_parser("memory").add_argument("--pages", type=int, nargs=2, default=[50, 5000])
     scales = parts.add_parser("scaling")
     scales.add_argument("--pages", type=int, default=400)
@@ -180,7 +190,8 @@ def main() -> None:
     chosen = parser.parse_args()
     print(machine())
     if chosen.part == "storm":
-        storm(chosen.pages, chosen.every)
+        pages = chosen.pages or (20 if chosen.samples else 500)
+        storm(pages, chosen.samples, Force(chosen.every, chosen.between))
     elif chosen.part == "memory":
         memory(chosen.pages)
     else:

@@ -79,8 +79,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
 class DaskProcesses:
     """A scheduler and workers, as an operator would start them. Use it as a context manager."""
 
-    def __init__(self, folder: Path, workers: int = 2, more: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, workers: int = 2, more: dict[str, str] | None = None,
+        more_for_scheduler: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.folder, self.port = folder, free_port()
+        self._more_for_scheduler = more_for_scheduler or {}
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._dask = [sys.executable, "-m", "dask"]
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -91,7 +95,8 @@ class DaskProcesses:
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--no-show"]
-        self.scheduler = start([*self._dask, "scheduler", *where], self.folder / "scheduler.log")
+        words = [*self._dask, "scheduler", *where]
+        self.scheduler = start(words, self.folder / "scheduler.log", **self._more_for_scheduler)
         return self.scheduler
 
     def start_worker(self, *more: str, **environment: str) -> subprocess.Popen[bytes]:

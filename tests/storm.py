@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,9 @@ from conftest import draw_page
 from processes import CHEAP, DaskProcesses, end, run, start
 
 from pipeline.errors import OutputError
+from workflows.config import RunSettings
 from workflows.manifest import read_state
+from workflows.tasks import inspect_source
 
 PROGRAM = [sys.executable, "-c", "from workflows.cli import main; main()"]
 
@@ -34,6 +37,18 @@ class Storm:
     finished_before: list[int] = field(default_factory=list)
     seconds_to_notice: float = 0.0
     log: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    code_of_calm: int = 0
+
+    @property
+    def last_report(self) -> dict[str, Any]:
+        """What the last run that came to its end said."""
+        return dict(json.loads((self.out / "report.json").read_text()))
+
+    @property
+    def failed(self) -> list[str]:
+        """The inputs that it wrote nothing for."""
+        return [document["source"] for document in self.last_report["documents"] if not document["output"]]
 
     @property
     def leftovers(self) -> list[Path]:
@@ -60,9 +75,36 @@ def documents(folder: Path, pages: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What is run: a folder of documents with so many pages in total, and the options."""
+
+    sources: Path
+    pages: int
+    options: tuple[object, ...]
+
+
+def drawn(folder: Path, pages: int) -> Batch:
+    """Small drawn pages, whose text is known: no network is needed."""
+    documents(folder / "in", pages)
+    return Batch(folder / "in", pages, (*CHEAP, "--regions", folder / "regions"))
+
+
+def real(folder: Path, samples: Path, pages: int) -> Batch:
+    """Documents among some samples with so many pages in total, those of several pages first; with the defaults."""
+    (folder / "in").mkdir(parents=True)
+    counts = {path: inspect_source(str(path), RunSettings()).page_count for path in samples.iterdir()}
+    left = pages
+    for path, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if count <= min(left, pages // 2):
+            shutil.copy(path, folder / "in")
+            left -= count
+    return Batch(folder / "in", pages - left, ())
+
+
 def digests(out: Path) -> dict[str, str]:
     """The outputs, by digest."""
-    files = [p for p in out.iterdir() if p.is_file() and p.name != "report.json"]
+    files = [p for p in out.iterdir() if p.is_file() and p.stem != "report"]
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -111,20 +153,20 @@ class _Weather:
         return self.kills
 
 
-def blow(folder: Path, pages: int, force: Force) -> Storm:
+def blow(folder: Path, batch: Batch, force: Force) -> Storm:
     """Run a job serially and undisturbed, and then through the storm; compare."""
-    sources, out = folder / "in", folder / "out"
-    documents(sources, pages)
-    words = [*PROGRAM, sources, *CHEAP, "--regions", folder / "regions"]
+    out, started = folder / "out", time.monotonic()
+    words = [*PROGRAM, batch.sources, *batch.options]
     calm = run([*words, "--jobs", "1", "--out", folder / "calm"], timeout=1800)
-    assert calm.returncode == 0, calm.stderr
-    storm = Storm(out, digests(folder / "calm"), {}, {})
+    assert calm.returncode in (0, 6), calm.stderr
+    storm = Storm(out, digests(folder / "calm"), {}, {}, code_of_calm=calm.returncode)
+    storm.seconds["calm"] = time.monotonic() - started
     with DaskProcesses(folder) as cluster:
         words += ["--out", out, "--scheduler", cluster.address]
         log = folder / "client.log"
-        _until(start(words, log), cluster, storm, pages // 3, force)  # and the client is killed
+        _until(start(words, log), cluster, storm, batch.pages // 3, force)  # and the client is killed
         client = start(words, log)
-        _until(client, cluster, storm, 2 * pages // 3, force, kill=False)
+        _until(client, cluster, storm, 2 * batch.pages // 3, force, kill=False)
         cluster.scheduler.kill()
         cluster.scheduler.wait()
         began = time.monotonic()
@@ -140,10 +182,11 @@ def blow(folder: Path, pages: int, force: Force) -> Storm:
         weather = _Weather(cluster, out, client.pid, force)
         storm.codes.append(_code(client))
         storm.kills += weather.end()
-        if storm.codes[-1] != 0:  # a page may have been hit again and again: once more, without
+        if storm.failed:  # a page may have been hit again and again: once more, without
             storm.codes.append(_code(start(words, log)))
-    storm.after, storm.report = digests(out), json.loads((out / "report.json").read_text())
+    storm.after, storm.report = digests(out), storm.last_report
     storm.log = log.read_text()
+    storm.seconds["storm"] = time.monotonic() - started - storm.seconds["calm"]
     return storm
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -210,13 +211,18 @@ def test_a_killed_run_is_said_to_be_dead(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.startswith("died: process")
 
 
-@pytest.mark.slow
-def test_the_second_signal_leaves_at_once_and_leaves_nobody_behind(tmp_path: Path) -> None:
+def two_pages_into_a_run(tmp_path: Path) -> tuple[Path, subprocess.Popen[bytes], list[psutil.Process]]:
+    """A run on two processes that would go on for long: where it writes, itself, and what it started."""
     source, out = draw_page(tmp_path / "a.pdf", pages=400), tmp_path / "out"
     words = [*program(tmp_path, "SlowDetector"), source, "--out", out, "--detector", "fake", *PLAIN]
     process = start([*words, "--jobs", "2"], tmp_path / "log")
     wait_until(lambda: pages_done(out, process.pid) >= 2)
-    family = psutil.Process(process.pid).children(recursive=True)
+    return out, process, psutil.Process(process.pid).children(recursive=True)
+
+
+@pytest.mark.slow
+def test_the_second_signal_leaves_at_once_and_leaves_nobody_behind(tmp_path: Path) -> None:
+    out, process, family = two_pages_into_a_run(tmp_path)
     os.kill(process.pid, signal.SIGINT)
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.2)
@@ -229,11 +235,7 @@ def test_the_second_signal_leaves_at_once_and_leaves_nobody_behind(tmp_path: Pat
 
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_goes_to_all_processes_and_only_the_client_speaks(tmp_path: Path) -> None:
-    source, out = draw_page(tmp_path / "a.pdf", pages=400), tmp_path / "out"
-    words = [*program(tmp_path, "SlowDetector"), source, "--out", out, "--detector", "fake", *PLAIN]
-    process = start([*words, "--jobs", "2"], tmp_path / "log")
-    wait_until(lambda: pages_done(out, process.pid) >= 2)
-    family = psutil.Process(process.pid).children(recursive=True)
+    out, process, family = two_pages_into_a_run(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 130 and not psutil.wait_procs(family, timeout=15)[1]
     said = (tmp_path / "log").read_text()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, field_validator
 
-from workflows.options import RUNNING, option
+from workflows.options import RUNNING, option, within
 
 # Where a page has a process of its own, it is ended after this long; nothing a page does takes a tenth of it
 DEFAULT_PAGE_SECONDS = 1800.0
@@ -53,15 +53,13 @@ class BatchSettings(BaseModel):
     @field_validator("jobs", "threads")
     @classmethod
     def _jobs_in_range(cls, value: str | int) -> str | int:
-        if isinstance(value, int) and not 1 <= value <= 1024:
-            raise ValueError("must be auto or a whole number from 1 to 1024")
+        within(value, 1, 1024, "auto or a whole number")
         return value
 
     @field_validator("page_timeout")
     @classmethod
     def _timeout_in_range(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and not 0.1 <= value <= 86_400:
-            raise ValueError("must be auto, off, or seconds from 0.1 to 86400")
+        within(value, 0.1, 86_400, "auto, off, or seconds")
         return value
 
     @field_validator("max_failed")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, SecretStr, field_validator, model_validator
 
 from workflows.batch_settings import BatchSettings
-from workflows.options import CHOICE, OUTPUT, PAGES, TEXT, option
+from workflows.options import CHOICE, OUTPUT, PAGES, TEXT, option, within
 from workflows.page_selection import parse_page_selection
 from workflows.places import digest_there, place_of
 from workflows.versions import SHIPPED_WEIGHTS, versions
@@ -139,15 +139,13 @@ class RunSettings(BatchSettings):
     @field_validator("dpi")
     @classmethod
     def _dpi_in_range(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and not 10 <= value <= 2400:
-            raise ValueError("must be auto or a number from 10 to 2400")
+        within(value, 10, 2400, "auto or a number")
         return value
 
     @field_validator("batch_size")
     @classmethod
     def _batch_in_range(cls, value: str | int) -> str | int:
-        if isinstance(value, int) and not 1 <= value <= 256:
-            raise ValueError("must be auto or a whole number from 1 to 256")
+        within(value, 1, 256, "auto or a whole number")
         return value
 
     @field_validator("pages")

@@ -13,7 +13,8 @@ from pipeline.errors import ClusterError
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
 from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, steadily, workers_of
-from workflows.worker_setup import DASK_SETTINGS, GPU, Demands, demands_of, make_plugin
+from workflows.parcels import call, pack
+from workflows.worker_setup import DASK_SETTINGS, GPU, SHORT_LOGS, Demands, demands_of, make_plugin
 
 log = logging.getLogger("restore_docs")
 
@@ -56,9 +57,11 @@ class DaskCluster:
         self._serial += 1
         key = f"{function.__name__}-{self._serial}-{name}"
         resources = {self._resource: 1} | ({GPU: 1} if gpu and self.gpus else {})
-        future = self._client.submit(
-            function, *arguments, key=key, pure=False, resources=resources, priority=0 if stays and not gpu else 10
-        )
+        # results of other tasks stay in sight: the scheduler sees to it that they are there
+        seen = [argument for argument in arguments if _is_result(argument)]
+        parcel = pack(function, {n: argument for n, argument in enumerate(arguments) if not _is_result(argument)})
+        priority = 0 if stays and not gpu else 10
+        future = self._client.submit(call, parcel, *seen, key=key, pure=False, resources=resources, priority=priority)
         self._pending[key] = future
         if stays:
             self._staying.add(key)
@@ -215,6 +218,13 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
     return DaskCluster(Client(local, set_as_default=False), local, settings)
 
 
+def _is_result(argument: Any) -> bool:
+    """Whether an argument is what another task gives, or a list of such."""
+    from distributed import Future
+
+    return isinstance(argument, Future) or (isinstance(argument, list) and any(map(_is_result, argument)))
+
+
 def count_gpus() -> int:
     """NVIDIA GPUs that this process may use, told without loading torch."""
     import os
@@ -258,7 +268,7 @@ def _wait_for_gpu(client: Any) -> None:
 
 
 def _quieten() -> None:
-    """Keep Dask's own log out of ours; must come before distributed is imported."""
+    """Keep Dask's own log out of ours, and its memory of messages short; must come before distributed is imported."""
     import dask
 
-    dask.config.set({"logging.distributed": "critical"})
+    dask.config.set({"logging.distributed": "critical", **SHORT_LOGS})

@@ -19,13 +19,18 @@ T = TypeVar("T")
 
 def refusals_of(client: Any, resource: str, trouble: str = "") -> list[str]:
     """The workers that may not have our work, by name, and why."""
-    workers = workers_of(client)
-    refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
-    if not refused:
-        return []
-    reasons = steadily(client, lambda: client.run(refusal_here, resource, workers=refused, on_error="return"))
-    told = {address: why for address, why in reasons.items() if why and not isinstance(why, OSError)}
-    return [f"{workers[a].get('name', a)} at {a}: {_reason(why, trouble)}" for a, why in told.items()]
+
+    def told() -> dict[str, str]:
+        # looked up at each try: one that died since is waited for in vain, and for longer than an answer may take
+        workers = workers_of(client)
+        refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
+        if not refused:
+            return {}
+        reasons = client.run(refusal_here, resource, workers=refused, on_error="return")
+        why = {address: why for address, why in reasons.items() if why and not isinstance(why, OSError)}
+        return {f"{workers[a].get('name', a)} at {a}": _reason(reason, trouble) for a, reason in why.items()}
+
+    return [f"{worker}: {why}" for worker, why in steadily(client, told).items()]
 
 
 def _reason(why: Any, trouble: str) -> str:

@@ -55,11 +55,14 @@ def code_for_error(error: RestoreError) -> ExitCode:
 
 def code_for_documents(documents: Sequence[DocumentResult]) -> ExitCode:
     """The exit code of a run that went to its end: never OK when anything failed or needs a person."""
-    attempted = [d for d in documents if d.status is not DocumentStatus.SKIPPED]
-    if not any(_was_readable(d) for d in attempted):
+    readable, fine = False, True
+    for document in documents:  # each is made as it is asked for: they are not to be held together
+        if document.status is not DocumentStatus.SKIPPED:
+            readable = readable or _was_readable(document)
+            fine = fine and document.status in (DocumentStatus.RESTORED, DocumentStatus.UNCHANGED)
+    if not readable:
         return ExitCode.NO_INPUT
-    fine = (DocumentStatus.RESTORED, DocumentStatus.UNCHANGED)
-    return ExitCode.OK if all(d.status in fine for d in attempted) else ExitCode.INCOMPLETE
+    return ExitCode.OK if fine else ExitCode.INCOMPLETE
 
 
 def _was_readable(document: DocumentResult) -> bool:

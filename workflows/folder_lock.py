@@ -16,27 +16,85 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from filelock import FileLock, Timeout
 
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, RestoreError
 
 LEASE_SECONDS = 24.0  # at most 30, with the time it takes to look
 RENEW_SECONDS = 4.0
 NAME = "lock.json"
 
 
-class FolderLock:
+class Lease:
+    """A lock that its holder renews, wherever it is kept: what is the same for all places."""
+
+    def __init__(self, out: object) -> None:
+        """``out`` is what messages name."""
+        self._out = out
+        self._token = uuid.uuid4().hex
+        self._released = threading.Event()
+        self.lost = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._released.set()
+        if (self._read() or {}).get("token") == self._token:
+            self._remove()
+
+    def check(self) -> None:
+        """Raise OutputError if another run has taken over: this one was stopped for longer than its lease."""
+        if self.lost:
+            raise OutputError(f"another run took over {self._out}", "this one was stopped for too long; run it again")
+
+    def _read(self) -> dict[str, Any] | None:
+        """What the lock says; None if there is none, and nothing if it cannot be read now."""
+        raise NotImplementedError
+
+    def _write(self, number: int) -> None:
+        """Say that we hold it; ``number`` is how often we said so before."""
+        raise NotImplementedError
+
+    def _remove(self) -> None:
+        """Take it away."""
+        raise NotImplementedError
+
+    def _is_lost(self, held: dict[str, Any] | None) -> bool:
+        return held is not None and held.get("token", self._token) != self._token
+
+    def _told(self, number: int) -> str:
+        return json.dumps(myself() | {"token": self._token, "renewed": number})
+
+    def _refuse(self, held: dict[str, Any]) -> NoReturn:
+        who = f": process {held['pid']} on {held.get('host')}" if "pid" in held else ""
+        raise OutputError(f"another run is writing to {self._out}{who}", "wait for it, or choose another --out")
+
+    def _keep_renewing(self) -> None:
+        threading.Thread(target=self._renew, daemon=True, name="lease").start()
+
+    def _renew(self) -> None:
+        number = 0
+        while not self._released.wait(RENEW_SECONDS):
+            number += 1
+            with suppress(OSError, RestoreError):  # the place is out for a moment
+                if self._is_lost(self._read()):
+                    self.lost = True
+                    return
+                self._write(number)
+            if self._released.is_set():  # let go meanwhile
+                self._remove()
+
+
+class FolderLock(Lease):
     """The lock of a state folder. Use it as a context manager. Raises OutputError when another run holds it."""
 
     def __init__(self, folder: Path, out: object) -> None:
         """``out`` is what the message names."""
-        self._path, self._out = folder / NAME, out
-        self._token = uuid.uuid4().hex
-        self._released = threading.Event()
-        self.lost = False
+        super().__init__(out)
+        self._path = folder / NAME
 
     def __enter__(self) -> FolderLock:
         deadline = time.monotonic() + LEASE_SECONDS
@@ -56,27 +114,11 @@ class FolderLock:
             else:
                 seen = seen or held
                 time.sleep(0.5)
-        threading.Thread(target=self._renew, daemon=True, name="folder-lock").start()
+        self._keep_renewing()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._released.set()
-        if (self._read() or {}).get("token") == self._token:
-            self._path.unlink(missing_ok=True)
-
-    def check(self) -> None:
-        """Raise OutputError if another run has taken over: this one was stopped for longer than its lease."""
-        if self.lost:
-            raise OutputError(f"another run took over {self._out}", "this one was stopped for too long; run it again")
-
-    def _refuse(self, held: dict[str, Any]) -> None:
-        who = f"process {held.get('pid')} on {held.get('host')}"
-        raise OutputError(f"another run is writing to {self._out}: {who}", "wait for it, or choose another --out")
-
     def _take(self) -> bool:
-        text = json.dumps(myself() | {"token": self._token, "renewed": 0})
+        text = self._told(0)
         mine = self._path.with_name(f"{NAME}-{self._token}")
         mine.write_text(text)
         try:  # a link is made or not, also on shares where exclusive opening is no promise
@@ -107,20 +149,13 @@ class FolderLock:
         except (ValueError, OSError):  # being written, or left by another kind of lock
             return {}
 
-    def _renew(self) -> None:
-        number = 0
-        while not self._released.wait(RENEW_SECONDS):
-            number += 1
-            held = self._read()
-            if held and held.get("token") != self._token:
-                self.lost = True
-                return
-            scratch = self._path.with_name(f"{NAME}-{self._token}")
-            with suppress(OSError):
-                scratch.write_text(json.dumps(myself() | {"token": self._token, "renewed": number}))
-                scratch.replace(self._path)
-            if self._released.is_set():  # let go meanwhile
-                self._path.unlink(missing_ok=True)
+    def _write(self, number: int) -> None:
+        scratch = self._path.with_name(f"{NAME}-{self._token}")
+        scratch.write_text(self._told(number))
+        scratch.replace(self._path)
+
+    def _remove(self) -> None:
+        self._path.unlink(missing_ok=True)
 
 
 def holder(folder: Path) -> dict[str, Any] | None:

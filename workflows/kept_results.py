@@ -8,8 +8,11 @@ from __future__ import annotations
 import pickle
 import zlib
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import TypeVar
 
 from pipeline.results import DocumentResult
+
+T = TypeVar("T")
 
 
 class KeptResults(MutableMapping[str, DocumentResult]):
@@ -38,16 +41,16 @@ class KeptResults(MutableMapping[str, DocumentResult]):
         return len(self._packed)
 
 
-class InOrder(Sequence[DocumentResult]):
-    """A sequence whose members are made one at a time, by a function of their place."""
+class InOrder(Sequence[T]):
+    """A sequence whose members are made one at a time, by a function of their place, whenever they are asked for."""
 
-    def __init__(self, length: int, make: Callable[[int], DocumentResult]) -> None:
+    def __init__(self, length: int, make: Callable[[int], T]) -> None:
         self._length, self._make = length, make
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, place: int | slice) -> DocumentResult | list[DocumentResult]:  # type: ignore[override]
+    def __getitem__(self, place: int | slice) -> T | list[T]:  # type: ignore[override]
         if isinstance(place, slice):
             return [self._make(n) for n in range(*place.indices(self._length))]
         if not -self._length <= place < self._length:

@@ -123,11 +123,11 @@ class Manifest:
 
     def previews(self, out: Path) -> set[str]:
         """Names of the previews of all documents of which something is left in the output folder."""
-        rows = self._db.execute("SELECT outputs, pages FROM documents").fetchall()
-        there = [
-            json.loads(pages) for outputs, pages in rows if any((out / name).exists() for name in json.loads(outputs))
-        ]
-        return {name for pages in there for page in pages for name in page.get("previews", {}).values()}
+        names: set[str] = set()
+        for outputs, pages in self._db.execute("SELECT outputs, pages FROM documents"):
+            if any((out / name).exists() for name in json.loads(outputs)):
+                names.update(name for page in json.loads(pages) for name in page.get("previews", {}).values())
+        return names
 
     def store(self, target: str, record: Record) -> None:
         """See ``Memory.store``; at once, also on a share."""

@@ -150,12 +150,10 @@ def fetched(place: str) -> Iterator[str]:
     if not is_url(place):
         yield place
         return
-    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder:
-        local = Path(folder, place.rsplit("/", 1)[-1])
-        fs, path = open_fs(place)
+    with _two_ends(place) as (fs, path, local):
         with _told(place, OutputError):
-            fs.get_file(path, str(local))
-        yield str(local)
+            fs.get_file(path, local)
+        yield local
 
 
 @contextmanager
@@ -164,12 +162,18 @@ def writing(place: str) -> Iterator[str]:
     if not is_url(place):
         yield place
         return
-    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder:
-        local = Path(folder, place.rsplit("/", 1)[-1])
-        yield str(local)
-        fs, path = open_fs(place)
+    with _two_ends(place) as (fs, path, local):
+        yield local
         with _told(place, OutputError):
-            fs.put_file(str(local), path)
+            fs.put_file(local, path)
+
+
+@contextmanager
+def _two_ends(place: str) -> Iterator[tuple[Any, str, str]]:
+    """The file system behind a URL, the path of the file there, and one for it here that goes with the block."""
+    fs, path = open_fs(place)
+    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder:
+        yield fs, path, str(Path(folder, place.rsplit("/", 1)[-1]))
 
 
 def _fetch(place: str) -> Path:

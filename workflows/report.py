@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.errors import OutputError
 from pipeline.results import DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
 from workflows.config import RunSettings
+from workflows.kept_results import InOrder
 from workflows.places import join
 from workflows.versions import versions
 
@@ -88,14 +89,14 @@ def build_report(
 ) -> dict[str, Any]:
     """The whole report; ``ended`` is why the run stopped before its end, if it did.
 
-    Its documents can be gone through once: they are made one by one, as those who write them ask for them.
+    Its documents are made one by one, whenever those who write them ask for them.
     """
     return {
         "versions": versions(),
         "settings": settings.public(),
         "totals": totals(documents, seconds),
         "ended_early": failure_entry(ended),
-        "documents": (document_entry(document, settings.anonymize) for document in documents),
+        "documents": InOrder(len(documents), lambda place: document_entry(documents[place], settings.anonymize)),
     }
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutputError
-from pipeline.marks import STAYS, UNSURE, Mark, legend
+from pipeline.marks import STAYS, UNSURE, Mark
 from pipeline.results import DocumentStatus, PageStatus
 from workflows import report_words as words
-from workflows.report_words import STATUS_WORDS, Verdict, remarks, verdict
+from workflows.report_views import DOCUMENT, DocumentView, PageView, Picture, document_view, failures_of
+from workflows.report_words import STATUS_WORDS, Verdict, verdict
 
 MOST_PICTURED = 60
 """Pages shown with pictures: some 0.2 MB each. The others are listed."""
@@ -33,64 +36,9 @@ _GRAVITY = (
     PageStatus.UNCHANGED,
     DocumentStatus.SKIPPED,
 )
-_GROUPS = {
-    "KEPT_ORIGINAL": ("review", "failed"),
-    "NEEDS_REVIEW": ("review",),
-    "FAILED": ("failed",),
-    "RESTORED": ("restored",),
-}
 # What the template may ask of parts that a report lacks
 _TOTALS: dict[str, Any] = {"documents": {}, "pages": {}, "regions": 0, "reused_documents": 0, "seconds": 0.0}
-_DOCUMENT: dict[str, Any] = {"source": "", "output": None, "outputs": [], "status": "", "reused": False, "reason": ""}
-_PAGE: dict[str, Any] = {"page_number": 0, "status": "", "regions": 0, "changed_pixels": 0, "failure": None}
 FILTERS = ("all", "review", "failed", "restored")
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A preview as a data URI, with its size in pixels."""
-
-    uri: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class PageView:
-    """A page as the template shows it: ``entry`` is the report's; ``pictures`` is empty for a page that is listed."""
-
-    anchor: str
-    entry: Mapping[str, Any]
-    groups: tuple[str, ...]
-    remarks: tuple[str, ...]
-    reasons: tuple[tuple[Mark, int, float], ...] = ()
-    residual: tuple[str, ...] = ()
-    pictures: Mapping[str, Picture] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """All stages together."""
-        return sum(self.entry.get("seconds", {}).values())
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentView:
-    """A document as the template shows it."""
-
-    anchor: str
-    entry: Mapping[str, Any]
-    groups: tuple[str, ...]
-    pages: tuple[PageView, ...]
-
-    @property
-    def pictured(self) -> tuple[PageView, ...]:
-        """The pages shown with pictures."""
-        return tuple(page for page in self.pages if page.pictures)
-
-    @property
-    def listed(self) -> tuple[PageView, ...]:
-        """The pages shown as lines of a table."""
-        return tuple(page for page in self.pages if not page.pictures)
 
 
 def write_report_page(report: Mapping[str, Any], previews: Path, out: Path) -> None:
@@ -104,10 +52,10 @@ def write_report_page(report: Mapping[str, Any], previews: Path, out: Path) -> N
     Raises:
         OutputError: the page cannot be written.
     """
-    page = render_report_page(report, previews).encode("utf-8", "backslashreplace")
     scratch = out.with_name(f".{out.name}.part")
     try:
-        scratch.write_bytes(page)
+        with scratch.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines(_parts(report, previews))
         scratch.replace(out)
     except OSError as error:
         scratch.unlink(missing_ok=True)
@@ -116,6 +64,11 @@ def write_report_page(report: Mapping[str, Any], previews: Path, out: Path) -> N
 
 def render_report_page(report: Mapping[str, Any], previews: Path) -> str:
     """The page as text; arguments as for ``write_report_page``."""
+    return "".join(_parts(report, previews))
+
+
+def _parts(report: Mapping[str, Any], previews: Path) -> Iterator[str]:
+    """The page piece by piece: of a run of very many pages it is never held as a whole."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, for the sake of a quick --help
     from markupsafe import Markup
 
@@ -131,7 +84,7 @@ def render_report_page(report: Mapping[str, Any], previews: Path) -> str:
         name: getattr(words, name) for name in ("spent", "count", "setting", "sentence", "removed_again", "outcome")
     }
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    return environment.get_template("report.html.jinja").render(
+    return environment.get_template("report.html.jinja").generate(
         _context(report, previews),
         style=Markup(style),
         script=Markup(script),
@@ -145,33 +98,64 @@ def _policy_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+@dataclass(slots=True)
+class _Told:
+    """What is told of all documents together, gathered from one after the other."""
+
+    pages: int = 0
+    pictured: int = 0
+    groups: Counter[str] = field(default_factory=Counter)
+    marks: dict[Mark, None] = field(default_factory=dict)
+    review: list[tuple[DocumentView, PageView]] = field(default_factory=list)
+    failures: list[tuple[DocumentView, int | None, Mapping[str, str]]] = field(default_factory=list)
+    skipped: list[DocumentView] = field(default_factory=list)
+
+    def add(self, view: DocumentView) -> None:
+        """Take in a document, but not all of its pages."""
+        brief = replace(view, pages=(), entry={name: view.entry[name] for name in DOCUMENT})
+        self.pages += len(view.pages)
+        for page in view.pages:
+            self.groups.update(page.groups)
+            if "review" in page.groups:
+                self.review.append((brief, page))
+        self.pictured += len(view.pictured)
+        self.marks |= dict.fromkeys(mark for page in view.pictured for mark, _, _ in page.reasons)
+        self.failures += [(brief, number, failure) for _, number, failure in failures_of(view)]
+        if view.entry.get("status") == "SKIPPED":
+            self.skipped.append(brief)
+
+
 def _context(report: Mapping[str, Any], previews: Path) -> dict[str, Any]:
-    """All that the template asks for, so that it decides nothing."""
+    """All that the template asks for, so that it decides nothing. It can ask for the documents once."""
     documents = report.get("documents", [])
     settings = report.get("settings", {})
     secret = bool(settings.get("anonymize"))
-    chosen = _pictured(documents, previews, secret)
-    views = [_document_view(index, entry, chosen) for index, entry in enumerate(documents)]
-    views.sort(key=lambda view: min(map(_gravity, [view.entry, *(page.entry for page in view.pages)])))
-    pages = [page for view in views for page in view.pages]
-    shown = [mark for page in pages if page.pictures for mark, _, _ in page.reasons]
-    told: Verdict = verdict(report)
+    order, keys = _by_gravity(documents)
+    chosen = _pictured(documents, keys, previews, secret)
+
+    def views() -> Iterator[DocumentView]:
+        return (document_view(index, documents[index], chosen) for index in order)
+
+    told = _Told()
+    for view in views():
+        told.add(view)
+    summary: Verdict = verdict(report)
     return {
         "ended": report.get("ended_early"),
         "versions": report.get("versions", {}),
         "totals": _TOTALS | report.get("totals", {}),
         "settings": settings,
         "secret": secret,
-        "verdict": told,
-        "documents": views,
-        "pages": pages,
-        "review": [(view, page) for view in views for page in view.pages if "review" in page.groups],
-        "failures": [failure for view in views for failure in _failures(view)],
-        "skipped": [view for view in views if view.entry.get("status") == "SKIPPED"],
-        "pictured": sum(bool(page.pictures) for page in pages),
+        "verdict": summary,
+        "documents": views(),
+        "pages": told.pages,
+        "review": told.review,
+        "failures": told.failures,
+        "skipped": told.skipped,
+        "pictured": told.pictured,
         "most_pictured": MOST_PICTURED,
-        "legend": [*dict.fromkeys(shown), STAYS, UNSURE] if shown else [],
-        "filters": [(name, sum(name == "all" or name in page.groups for page in pages)) for name in FILTERS],
+        "legend": [*told.marks, STAYS, UNSURE] if told.marks else [],
+        "filters": [(name, told.pages if name == "all" else told.groups[name]) for name in FILTERS],
     }
 
 
@@ -180,17 +164,26 @@ def _gravity(entry: Mapping[str, Any]) -> int:
     return _GRAVITY.index(status) if status in _GRAVITY else len(_GRAVITY)
 
 
+def _by_gravity(documents: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[tuple[int, int, int]]]:
+    """The documents, by index, and the pages with previews, as (gravity, document, page): the gravest first."""
+    gravest, keys = [], []
+    for d, document in enumerate(documents):
+        pages = document.get("pages", [])
+        gravest.append(min(map(_gravity, [document, *pages])))
+        keys += [(_gravity(page), d, p) for p, page in enumerate(pages) if page.get("previews")]
+    return sorted(range(len(gravest)), key=gravest.__getitem__), sorted(keys)
+
+
 def _pictured(
-    documents: Sequence[Mapping[str, Any]], previews: Path, secret: bool
+    documents: Sequence[Mapping[str, Any]], keys: Sequence[tuple[int, int, int]], previews: Path, secret: bool
 ) -> dict[tuple[int, int], dict[str, Picture]]:
     """The pictures of at most ``MOST_PICTURED`` pages, gravest first, by index of document and page."""
-    keys = [(d, p) for d, document in enumerate(documents) for p in range(len(document.get("pages", [])))]
-    keys.sort(key=lambda key: _gravity(documents[key[0]]["pages"][key[1]]))
+    entry_of = lru_cache(maxsize=1)(documents.__getitem__)  # pages of one document mostly follow each other
     chosen: dict[tuple[int, int], dict[str, Picture]] = {}
-    for d, p in keys:
+    for _, d, p in keys:
         if len(chosen) == MOST_PICTURED:
             break
-        named = documents[d]["pages"][p].get("previews") or {}
+        named = entry_of(d)["pages"][p]["previews"]
         wanted = ("after", "overlay") if secret else ("before", "after", "overlay")
         found = {name: picture for name in wanted if (picture := _picture(previews, named.get(name)))}
         if found:
@@ -215,50 +208,3 @@ def _picture(previews: Path, name: str | None) -> Picture | None:
         return None
     kind = _KINDS[data[:3]]
     return Picture(f"data:{kind};base64,{base64.b64encode(data).decode()}", width, height)
-
-
-def _document_view(
-    index: int, entry: dict[str, Any], chosen: Mapping[tuple[int, int], Mapping[str, Picture]]
-) -> DocumentView:
-    anchor = f"d{index + 1}"
-    pages = tuple(
-        _page_view(f"{anchor}-p{number + 1}", page, chosen.get((index, number), {}))
-        for number, page in enumerate(entry.get("pages", []))
-    )
-    return DocumentView(anchor, _DOCUMENT | entry, _GROUPS.get(entry.get("status", ""), ()), pages)
-
-
-def _page_view(anchor: str, entry: dict[str, Any], pictures: Mapping[str, Picture]) -> PageView:
-    counts: Mapping[str, int] = entry.get("reasons") or {}
-    most = max(counts.values(), default=0)
-    reasons = tuple(
-        (mark, counts[reason], round(100 * counts[reason] / most, 1) if most else 0.0)
-        for reason, mark in legend(counts).items()
-    )
-    residual = tuple(_points(polygon) for polygon in _residual(entry))
-    groups = _GROUPS.get(entry.get("status", ""), ())
-    return PageView(anchor, _PAGE | entry, groups, remarks(entry), reasons, residual, pictures)
-
-
-def _residual(entry: Mapping[str, Any]) -> list[Sequence[Sequence[float]]]:
-    """Polygons around what may still hold text, in page fractions: the report's own, or made from its boxes."""
-    boxes = entry.get("residual_boxes") or ()
-    return [
-        *(entry.get("residual_regions") or ()),
-        *([(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes),
-    ]
-
-
-def _points(polygon: Iterable[Sequence[float]]) -> str:
-    """A polygon in page fractions as SVG writes it, in hundredths of the page."""
-    return " ".join(f"{100 * float(x):.2f},{100 * float(y):.2f}" for x, y in polygon)
-
-
-def _failures(view: DocumentView) -> list[tuple[DocumentView, int | None, Mapping[str, str]]]:
-    """A document's failures as (document, page number or None, failure). What a page told already is told once."""
-    pages = [(page.entry.get("page_number"), page.entry.get("failure")) for page in view.pages]
-    found: list[tuple[DocumentView, int | None, Mapping[str, str]]]
-    found = [(view, number, failure) for number, failure in pages if failure]
-    whole = view.entry.get("failure")
-    told = {failure.get("what") for _, _, failure in found}
-    return found if whole is None or whole.get("what") in told else [*found, (view, None, whole)]

@@ -105,10 +105,10 @@ def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
 
 def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
-    if settings.anonymize or settings.report == "html":
-        report = {**report, "documents": list(report["documents"])}
     if settings.anonymize:
-        report = without_folders(report, Path(state.place))
+        entries, folder = report["documents"], Path(state.place)
+        told = InOrder(len(entries), lambda place: without_folders(entries[place], folder))
+        report = without_folders({**report, "documents": None}, folder) | {"documents": told}
     write_report(report, state.reports / REPORT_NAME)
     if is_url(out):
         write_text(join(out, REPORT_NAME), (state.reports / REPORT_NAME).read_text(encoding="utf-8"))
@@ -121,9 +121,10 @@ def _write_reports(report: dict[str, Any], out: str, state: OutputState, setting
 
 def _prune(results: Sequence[DocumentResult], out: str, state: OutputState) -> None:
     """Delete the previews of documents that are gone."""
-    if isinstance(state.memory, Manifest):
+    folder = Path(state.place) / PREVIEWS
+    if isinstance(state.memory, Manifest) and folder.is_dir():
         shown = {name for result in results for page in result.pages for name in page.previews.values()}
-        prune_previews(Path(state.place) / PREVIEWS, shown | state.memory.previews(Path(out)))
+        prune_previews(folder, shown | state.memory.previews(Path(out)))
 
 
 def refuse_unknown(settings: RunSettings) -> None:

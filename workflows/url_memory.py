@@ -6,16 +6,13 @@ Stores of objects have neither a lock nor an append; a marker is written whole, 
 from __future__ import annotations
 
 import json
-import threading
 import time
-import uuid
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any
 
-from pipeline.errors import OutputError, RestoreError
 from pipeline.results import PageResult
 from workflows import folder_lock
+from workflows.folder_lock import Lease
 from workflows.jobs import work_key
 from workflows.manifest import Record, page_from
 from workflows.places import join, read_text, remove, write_text
@@ -69,7 +66,7 @@ class UrlMemory:
         return join(self._state, f"done/{work_key(target)}.json")
 
 
-class UrlLock:
+class UrlLock(Lease):
     """A lease on a URL. Use it as a context manager. Raises OutputError when another run holds it.
 
     Without exclusive writing, two runs that begin in the same second may both believe that they have it; the one that
@@ -77,38 +74,25 @@ class UrlLock:
     """
 
     def __init__(self, state: str, out: str) -> None:
-        self._place, self._out = join(state, folder_lock.NAME), out
-        self._token, self._released, self.lost = uuid.uuid4().hex, threading.Event(), False
+        super().__init__(out)
+        self._place = join(state, folder_lock.NAME)
 
     def __enter__(self) -> UrlLock:
         deadline = time.monotonic() + folder_lock.LEASE_SECONDS
         seen: dict[str, Any] | None = None
         while (held := self._read()) is not None and not folder_lock.is_dead_here(held):
             if (seen is not None and held != seen) or folder_lock.is_alive_here(held):
-                who = f"process {held.get('pid')} on {held.get('host')}"
-                remedy = "wait for it, or choose another --out"
-                raise OutputError(f"another run is writing to {self._out}: {who}", remedy)
+                self._refuse(held)
             if time.monotonic() > deadline:
                 break
             seen = held
             time.sleep(0.5)
         self._write(0)
-        if (self._read() or {}).get("token") != self._token:
-            raise OutputError(f"another run is writing to {self._out}", "wait for it, or choose another --out")
-        threading.Thread(target=self._renew, daemon=True, name="url-lock").start()
+        written = self._read() or {}
+        if written.get("token") != self._token:
+            self._refuse(written)
+        self._keep_renewing()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._released.set()
-        if (self._read() or {}).get("token") == self._token:
-            remove(self._place)
-
-    def check(self) -> None:
-        """See ``FolderLock.check``."""
-        if self.lost:
-            raise OutputError(f"another run took over {self._out}", "this one was stopped for too long; run it again")
 
     def _read(self) -> dict[str, Any] | None:
         text = read_text(self._place)
@@ -118,16 +102,10 @@ class UrlLock:
             return None
 
     def _write(self, number: int) -> None:
-        write_text(self._place, json.dumps(folder_lock.myself() | {"token": self._token, "renewed": number}))
+        write_text(self._place, self._told(number))
 
-    def _renew(self) -> None:
-        number = 0
-        while not self._released.wait(folder_lock.RENEW_SECONDS):
-            number += 1
-            try:
-                if (self._read() or {}).get("token") != self._token:
-                    self.lost = True
-                    return
-                self._write(number)
-            except RestoreError:  # the store is out for a moment
-                continue
+    def _remove(self) -> None:
+        remove(self._place)
+
+    def _is_lost(self, held: dict[str, Any] | None) -> bool:
+        return held is None or super()._is_lost(held)  # gone: another took it, and has ended

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,14 +111,29 @@ def dask_setup(worker: Any) -> None:
     calm_opencv()
 
 
+# Every process of Dask's keeps its last thousand messages and transitions for Dask's developers, and an hour of its
+# own load. A page is several messages: with fewer of them memory is soon as high as it will be.
+SHORT_LOGS = {
+    "distributed.admin.low-level-log-length": 100,
+    "distributed.admin.system-monitor.log-length": 240,
+}
 # Spilling would put pixels of uncleaned pages on disk, where nobody looks for them. Profiles grow with the time that a
 # worker runs, and are for writing Dask graphs. Workers read this when they start: from the environment, but for ours.
 DASK_SETTINGS = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.profile.enabled": False,
+    **SHORT_LOGS,
 }
+
+
+def as_environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """Dask's settings as the variables that it reads them from."""
+    return {f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": str(to) for name, to in settings.items()}
+
+
 ENVIRONMENT = {
-    **{f"DASK_{name.upper().replace('.', '__')}": str(value) for name, value in DASK_SETTINGS.items()},
+    **as_environment(DASK_SETTINGS),
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }
+SCHEDULER_ENVIRONMENT = as_environment(SHORT_LOGS)
