@@ -79,10 +79,12 @@ class Mode:
 def modes_of(name: str) -> list[Mode]:
     """The modes of a set, the program's default first."""
     masks = TELL_HAND if name in OF_HAND else ("combined", "classical", "learned", "polygons")
-    asked = (("detected", "on"), ("detected", "off"), ("annotated", "off"))
-    every = itertools.product(asked, masks, ("auto", "ctrnet", "fill", "telea"))
-    modes = [Mode(regions, mask, remover, verify) for (regions, verify), mask, remover in every]
-    return [mode for mode in modes if mode.verify == "off" or mode.mask == masks[0]]  # the others: first look only
+    removers = ("auto", "fill", "ctrnet", "telea")
+    verified = [Mode("detected", masks[0], remover, "on") for remover in removers[:2]]
+    first_look = [Mode("detected", mask, remover, "off") for mask, remover in itertools.product(masks, removers)]
+    outer = dict.fromkeys((masks[0], masks[-1]))
+    told = [Mode("annotated", mask, remover, "off") for mask, remover in itertools.product(outer, removers)]
+    return [*verified, *first_look, *told]
 
 
 class Telea:
