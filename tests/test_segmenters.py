@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from detectors.strokes.classical import ClassicalSegmenter
 from detectors.strokes.learned import BLOCK, StrokeReader
 from detectors.strokes.network import StrokeConfig, StrokeNetwork
-from detectors.strokes.segmenters import CombinedSegmenter, LearnedSegmenter
+from detectors.strokes.segmenters import CombinedSegmenter, LearnedSegmenter, whole_strokes
 from detectors.strokes.weights import save_network
 from pipeline.errors import SetupError, UsageError
 from pipeline.selection import InkSelection
@@ -60,6 +60,19 @@ def test_kinds_and_places_of_ink(make):
     print_only = segmenter.segment(image, REGIONS, InkSelection("print"))
     assert print_only[blue].all()
     assert not print_only[red].any()
+
+
+def test_handwriting_is_followed_to_the_ends_of_its_strokes():
+    levels = np.zeros((60, 200, 2), np.uint8)
+    levels[20:26, 20:60] = (10, 220)  # surely handwriting ...
+    levels[22:24, 60:100] = (2, 18)  # ... its hairline ...
+    levels[22:24, 100:104] = (30, 20)  # ... which ends at print
+    levels[22:24, 104:120] = (2, 18)
+    levels[45:48, 20:60] = (2, 18)  # hangs on nothing
+    ink = whole_strokes(levels)
+    assert ink[20:26, 20:60].all() and ink[22:24, 60:100].all()
+    assert not ink[:, 100:].any() and not ink[40:].any()
+    assert not whole_strokes(np.zeros((60, 200, 2), np.uint8)).any()
 
 
 def test_no_regions_no_ink_and_nothing_is_read_in_vain():
