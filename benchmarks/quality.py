@@ -35,7 +35,7 @@ import numpy as np
 from detectors.paddleocr import PaddleOcrDetector
 from detectors.reading import TextReader
 from detectors.strokes.learned import StrokeReader
-from detectors.strokes.segmenters import CombinedSegmenter, LearnedSegmenter
+from detectors.strokes.segmenters import LearnedSegmenter
 from pipeline.types import RestoredTile, Tile
 from remover.auto import AutoRemover
 from remover.ctrnet.remover import CtrnetRemover
@@ -57,8 +57,8 @@ SHOWN = {"tPSNR": "tpsnr", "bgPSNR": "bgpsnr", "ink": "ink", "struct": "struct",
          "AGE": "age", "pEPs": "peps"}  # fmt: skip
 TWO_DECIMALS = ("ink", "struct", "AGE", "pEPs")
 MEMORIZED = ((PaddleOcrDetector, "detect"), (StrokeReader, "read"), (TextReader, "read"), (LearnedSegmenter, "segment"),
-             (CombinedSegmenter, "segment"), (FillRemover, "remove"), (CtrnetRemover, "remove"),
-             (AutoRemover, "remove"), (TesseractReader, "read"))  # fmt: skip
+             (FillRemover, "remove"), (CtrnetRemover, "remove"), (AutoRemover, "remove"),
+             (TesseractReader, "read"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,12 @@ class Telea:
 _answers: dict[Any, Any] = {}
 
 
-def remembering(kind: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method of a tool that is made once, asked once for equal arguments on a page."""
+def remembering(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a tool that is made once, asked once for the same on a page; heirs of a class are other tools."""
 
     @functools.wraps(method)
     def answer(tool: Any, *asked: Any, **named: Any) -> Any:
-        key = kind, hashlib.sha256(pickle.dumps((asked, named))).digest()
+        key = type(tool), method.__name__, hashlib.sha256(pickle.dumps((asked, named))).digest()
         if key not in _answers:
             _answers[key] = method(tool, *asked, **named)
         return _answers[key]
@@ -119,15 +119,15 @@ def start_process() -> None:
     """Make a process of the pool ready."""
     REMOVERS["telea"] = lambda settings: Telea()
     for tool, method in MEMORIZED:
-        setattr(tool, method, remembering(f"{tool.__name__}.{method}", getattr(tool, method)))
+        setattr(tool, method, remembering(getattr(tool, method)))
 
 
 def measure(row: Row, name: str, target: Path) -> float:
-    """All modes on one page; their figures go to ``target``, the seconds come back."""
+    """The modes that ``target`` does not have yet, on one page; their figures go there, the seconds come back."""
     started = time.monotonic()
-    sample, found = read_sample(row), []
+    sample, found = read_sample(row), known_of(target)
     reads = name in OF_HAND and shutil.which("tesseract") is not None
-    for mode in modes_of(name):
+    for mode in missing_of(name, target):
         settings = RunSettings(mask=mode.mask, remover=mode.remover, verify=mode.verify, threads=1)
         with tempfile.TemporaryDirectory() as folder:
             cleaned = clean(sample, settings, mode.regions, Path(folder))
@@ -139,6 +139,17 @@ def measure(row: Row, name: str, target: Path) -> float:
     part.replace(target)
     _answers.clear()
     return time.monotonic() - started
+
+
+def known_of(target: Path) -> list[dict[str, Any]]:
+    """What is kept of a page."""
+    return list(json.loads(target.read_text())) if target.is_file() else []
+
+
+def missing_of(name: str, target: Path) -> list[Mode]:
+    """The modes of a set that a page was not seen in yet."""
+    known = {mode["mode"] for mode in known_of(target)}
+    return [mode for mode in modes_of(name) if mode.name not in known]
 
 
 def read(sample: Sample, image: Any) -> dict[str, Share]:
@@ -191,7 +202,7 @@ def tables(cache: Path, samples: Path) -> Iterator[str]:
     """A table for each set of which any page is there."""
     quoted = baselines(samples)
     for name in SETS:
-        told = [json.loads(path.read_text()) for path in sorted(cache.glob(f"{name}-*.json"))]
+        told = [known_of(path) for path in sorted(cache.glob(f"{name}-*.json")) if not missing_of(name, path)]
         if not told:
             continue
         hand = name in OF_HAND
@@ -258,7 +269,7 @@ def main() -> int:
     cache.mkdir(parents=True, exist_ok=True)
     pages = [(row, name) for name in arguments.sets for row in find_rows(arguments.samples / "pairs" / name, None)[1]]
     todo = [(row, name, cache / f"{name}-{row.name}.json") for row, name in pages]
-    todo = [page for page in todo if not page[2].is_file()]
+    todo = [page for page in todo if missing_of(page[1], page[2])]
     write(arguments.out, arguments.samples, cache, commit, missing=len(todo))
     if arguments.write_only:
         return 0
