@@ -36,6 +36,7 @@ class DaskCluster:
         self._ended: SimpleQueue[Any] = SimpleQueue()
         self._pending: dict[str, Any] = {}
         self._staying: set[str] = set()
+        self._lost: list[Any] = []
         self._stalled: set[str] = set()
         self._watched = self._fertile = time.monotonic()
         # on a scheduler that is not ours, one death that is told stands for several: Dask tries again itself
@@ -73,7 +74,7 @@ class DaskCluster:
         lost = self._watch()
         if lost:
             return lost
-        ended = []
+        ended = self._found_again()
         try:
             ended.append(self._ended.get(timeout=min(seconds, WATCH_SECONDS) if seconds > 0 else 0.0001))
             while True:
@@ -83,29 +84,43 @@ class DaskCluster:
         return self._land([future for future in ended if future.key in self._pending])
 
     def _land(self, ended: list[Any]) -> list[Landing]:
+        """Landings of those that ended. What is lost with its worker before it was fetched, Dask makes anew: later."""
         from distributed import KilledWorker
 
-        if any(future.status in ("cancelled", "lost") for future in ended):
-            raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
-        fetched = {f.key: f for f in ended if f.status == "finished" and f.key not in self._staying}
-        values = {}
-        try:
-            if fetched:
-                values = ask(lambda: self._client.gather(fetched, errors="skip"))
-        except ClusterError:  # whoever had the results is gone: they are made anew
-            for future in fetched.values():
-                future.add_done_callback(self._ended.put)
-            ended = [future for future in ended if future.key not in fetched]
+        values = self._fetch([f for f in ended if f.status == "finished" and f.key not in self._staying])
         landed = []
         for future in ended:
-            self._pending.pop(future.key, None)
-            self._staying.discard(future.key)
-            if future.status == "error":
+            status = future.status  # now: it may have changed since, and then what was fetched is no result
+            if status == "cancelled":
+                raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
+            if status == "error":
                 error = future.exception()
                 landed.append(Landing(future, None, error, died=isinstance(error, KilledWorker)))
+            elif future.key in values:
+                landed.append(Landing(future, values[future.key]))
+            elif status == "finished" and future.key in self._staying:
+                landed.append(Landing(future))
             else:
-                landed.append(Landing(future, values.get(future.key)))
+                self._lost.append(future)
+        for landing in landed:
+            self._pending.pop(landing.future.key, None)
+            self._staying.discard(landing.future.key)
         return landed
+
+    def _fetch(self, finished: list[Any]) -> dict[str, Any]:
+        """Results by key; none when they do not come in time, as when the worker that had them died or is busy."""
+        try:
+            return (
+                dict(ask(lambda: self._client.gather({f.key: f for f in finished}, errors="skip"))) if finished else {}
+            )
+        except ClusterError:
+            return {}
+
+    def _found_again(self) -> list[Any]:
+        """Those that were lost and have ended since. They are looked at, as Dask's callbacks take them for done."""
+        found = [future for future in self._lost if future.done()]
+        self._lost = [f for f in self._lost if f.key in self._pending and f not in found]
+        return found
 
     def _watch(self) -> list[Landing]:
         """Every few seconds: is the scheduler there, are there workers, and does it know of what we wait for?"""
