@@ -117,7 +117,7 @@ def scaling(pages: int, samples: Path | None) -> None:
         if samples is None:
             sources = [draw_page(folder / "in" / f"{n}.pdf", size=(800, 1100), pages=20) for n in range(pages // 20)]
         else:
-            sources = sorted(samples.iterdir())[:pages]
+            sources = sorted(samples.absolute().iterdir())[:pages]
         serial = Path(folder, "serial")
         serial.mkdir()
         started = time.monotonic()
