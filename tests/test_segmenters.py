@@ -57,9 +57,34 @@ def test_kinds_and_places_of_ink(make):
     hand = segmenter.segment(image, (), InkSelection("handwriting"))
     assert hand[red].all()
     assert not hand[blue & ~red].any()
+    hand_at_regions = segmenter.segment(image, REGIONS, InkSelection("handwriting", "regions"))
+    assert hand_at_regions[40:44, 60:64].all()
+    assert not hand_at_regions[150:156].any(), "the tick is outside the regions"
     print_only = segmenter.segment(image, REGIONS, InkSelection("print"))
     assert print_only[blue].all()
     assert not print_only[red].any()
+
+
+class BlindToBars(KnownReader):
+    """Sees black letters, and is sure that bars right of the first letter are no ink."""
+
+    def read(self, image, wanted=None):
+        ink = (image < 128).all(axis=2).astype(np.uint8)
+        ink[:, 50:66] = 0
+        return np.stack([ink * 255, ink * 0], axis=2)
+
+
+def test_the_network_takes_rules_from_the_edges_of_a_line_and_no_strokes_from_its_middle():
+    image = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    for left in range(72, 160, 10):
+        image[60:84, left : left + 4] = 0
+    image[60:84, 46:50] = 0
+    image[71:73, 50:66] = 0  # the bar of a letter, in the middle of its line
+    image[82:84, 50:66] = 0  # a rule along the foot of it
+    region = TextRegion(np.array([[40, 58], [165, 58], [165, 86], [40, 86]], np.float32))
+    ink = CombinedSegmenter(reader=BlindToBars()).segment(image, (region,), InkSelection())
+    assert ink[60:84, 46:50].all() and ink[71:73, 50:66].all()
+    assert not ink[82:84, 54:62].any()
 
 
 def test_handwriting_is_followed_to_the_ends_of_its_strokes():

@@ -25,6 +25,7 @@ HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, wher
 HAND_SIDE = 31  # px: of the ink in a square of this side ...
 HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
 LARGEST = 64  # px: text this high and higher is left to the classical mask; the network misses feet of large letters
+CORE = 0.25  # of a region's height: further in than this it is not asked; rules run along the edges of a line
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
 
 
@@ -60,7 +61,7 @@ class LearnedSegmenter:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
-        return ink if selection.whole_page else ink & self._bounds(near)
+        return ink if selection.whole_page else ink & self._bounds(near, selection)
 
     def _look(
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
@@ -68,15 +69,16 @@ class LearnedSegmenter:
         """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
         return self._reader.read(image, wanted), None
 
-    def _bounds(self, near: Array) -> Array | bool:
+    def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         return near
 
 
 class CombinedSegmenter(LearnedSegmenter):
     """The classical mask, less what the network is sure is no ink, in regions where the two agree on the rest.
 
-    Where the network finds only part of the text (covers, posters) it is not asked. That takes out rules and frames
-    that the classical mask eats with the letters they touch; what it costs in text stands in ``docs/models.md``.
+    Where the network finds only part of the text (covers, posters) it is not asked, nor in the middle of a line, where
+    it takes long strokes of Chinese letters for rules. That takes out rules and frames that the classical mask eats
+    with the letters they touch; what it costs in text stands in ``docs/models.md``.
     """
 
     name = "combined"
@@ -92,8 +94,9 @@ class CombinedSegmenter(LearnedSegmenter):
         levels, classical = map_in_threads(lambda job: job(), jobs, self._threads)
         return levels, classical
 
-    def _bounds(self, near: Array) -> Array | bool:
-        return True  # the classical mask knows how far ink reaches out of its region
+    def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
+        # the classical mask knows how far ink reaches out of its region; of handwriting there is none
+        return near if selection.remove == "handwriting" else True
 
 
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
@@ -108,6 +111,7 @@ def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
         around = _grow(inside, NEAR)
         if height < LARGEST and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
             vetoed[window] |= around & ~possible[window]
+            doubted[window] |= _deep(inside, CORE * height)
         else:
             doubted[window] |= around
     vetoed &= ~doubted
@@ -160,6 +164,12 @@ def _touching(ink: Array, seed: Array) -> Array:
     touched = np.zeros(count, bool)
     touched[label[ink & seed]] = True
     return ink & np.take(touched, label)
+
+
+def _deep(inside: Array, depth: float) -> Array:
+    """What of ``inside`` (H, W) bool is further than ``depth`` pixels from its outside, beyond the window too."""
+    padded = cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > depth
 
 
 def _grow(mask: Array, by: int) -> Array:
