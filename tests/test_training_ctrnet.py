@@ -102,6 +102,22 @@ def test_what_is_not_under_the_mask_stays_and_the_prefill_is_the_fill():
         assert ((batch["soft_mask"][0, 0] == 1) == mask).all()
 
 
+def test_a_sample_by_itself_is_written_over_by_no_other(monkeypatch):
+    written = []
+    monkeypatch.setattr("workflows.training.ctrnet_task.overwrite", lambda image, strokes, rng: written.append(strokes))
+    for seed in range(20):
+        CtrnetTask().batch([sample(seed)], np.random.default_rng(seed))
+    assert not written
+    monkeypatch.setattr(
+        "workflows.training.ctrnet_task.overwrite",
+        lambda image, strokes, rng: written.append(strokes) or (image, np.zeros(strokes.shape, bool)),
+    )
+    blank = Sample(*[np.full((SIDE, SIDE, 3), 225, np.uint8)] * 3, np.zeros((SIDE, SIDE), np.uint8))
+    for seed in range(20):
+        CtrnetTask().batch([blank, sample(seed)], np.random.default_rng(seed))
+    assert any(strokes.any() for strokes in written), "another sample's strokes are"
+
+
 def test_handwriting_is_removed_alone_about_every_other_time_and_never_where_there_is_none():
     task = CtrnetTask()
     kept = {True: 0, False: 0}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from material import write_shards
@@ -17,6 +20,7 @@ from remover.ctrnet.priors import TResNetTrunk, VggFeatures, _torchvision_name
 from workflows.training.ctrnet import main
 from workflows.training.ctrnet_settings import CtrnetSettings, LossSettings, NetworkSettings
 from workflows.training.ctrnet_task import CtrnetTask
+from workflows.training.loop import train
 from workflows.training.settings import build_settings, list_options
 
 pytest.importorskip("lightning")
@@ -148,3 +152,27 @@ def test_what_counts_as_usual_counts_only_where_it_can():
     assert LossSettings().weights(has_heads=False)["heads"] == 0
     assert LossSettings().weights(has_heads=True)["heads"] == 0.1
     assert LossSettings(heads=0.0).weights(has_heads=True)["heads"] == 0
+    with_vgg = LossSettings(vgg=Path("vgg.pth")).weights(has_heads=True)
+    assert (with_vgg["perceptual"], with_vgg["style"], with_vgg["context"]) == (0.05, 120, 0)
+    assert LossSettings().weights(has_heads=True)["perceptual"] == 0, "one run's files are not the next one's"
+
+
+@pytest.mark.slow
+def test_a_short_run_learns_and_its_picture_is_better_than_the_prefill(shards, tmp_path):
+    sizes = NetworkSettings(base_width=8, lgcm_blocks=1, rdbs=1, growth=4, rdb_layers=2, structure_width=2)
+    values = {"steps": 160, "batch": 4, "warm_up": 5, "rate": 4e-3, "ema": 0.9, "save_every": 160, "network": sizes}
+    settings = quick(shards, tmp_path, CtrnetSettings, **values)
+    train(CtrnetTask.of(settings), settings)
+    log = read_log(tmp_path)
+
+    def mean(name, rows):
+        return np.mean([float(row[name]) for row in rows])
+
+    early, late = log[:20], log[-40:]
+    assert mean("loss", late) < 0.95 * mean("loss", early)
+    assert mean("psnr", early) < mean("prefill_psnr", early), "a network that has learned nothing makes it worse"
+    assert mean("psnr", late) > mean("prefill_psnr", late) + 0.3
+    picture = cv2.imread(str(tmp_path / "preview-0000160.png")).astype(float)
+    _, mask, prefill, predicted, truth = np.split(picture, 5, axis=1)
+    wrong, left = (np.square(part - truth)[mask > 0].mean() for part in (prefill, predicted))
+    assert left < 0.9 * wrong

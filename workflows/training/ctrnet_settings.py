@@ -67,8 +67,8 @@ class LossSettings:
                 f"{what} needs a network with auxiliary heads",
                 "set auxiliary_heads = true in [network] (--auxiliary-heads true), or leave it out",
             )
-        usual = NEEDING_HEADS if has_heads else {}
-        usual |= (NEEDING_VGG if self.vgg else {}) | (NEEDING_TRUNK if self.trunk else {})
+        there = ((has_heads, NEEDING_HEADS), (self.vgg, NEEDING_VGG), (self.trunk, NEEDING_TRUNK))
+        usual = {name: weight for given, weights in there if given for name, weight in weights.items()}
         named = {part.name: getattr(self, part.name) for part in dataclasses.fields(self)[2:]}
         found = {name: usual.get(name, 0.0) if value is None else value for name, value in named.items()}
         if not any(found.values()):
