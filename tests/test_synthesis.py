@@ -9,7 +9,6 @@ from material import write_shards
 from pipeline.errors import InputError
 from workflows.training.degrade import degrade
 from workflows.training.pens import pen_mark
-from workflows.training.preview import preview_samples
 from workflows.training.shards import Shards, ShardWriter
 from workflows.training.sheets import draw_sheet
 from workflows.training.synthesis import HANDWRITTEN, NEITHER, PRINTED, Synthesizer
@@ -100,13 +99,6 @@ def test_sheets_have_their_slots_on_the_page(seed):
     for x0, y0, x1, y1 in sheet.slots:
         assert 0 <= x0 < x1 <= 128
         assert 0 <= y0 < y1
-
-
-def test_preview_writes_a_sheet(tmp_path):
-    folder = write_shards(tmp_path)
-    rate = preview_samples([folder], tmp_path / "sheet.png", count=3, side=96, seed=1)
-    assert rate > 0
-    assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
 def test_no_shards_is_said(tmp_path):

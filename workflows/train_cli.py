@@ -112,17 +112,25 @@ def prepare(
 @train_app.command()
 @exits
 def preview(
-    shards: Annotated[list[Path], typer.Argument(metavar="SHARDS...", help="Folders with shards.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.png", help="Where the sheet goes.")],
+    shards: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SHARDS...", help="Folders with shards; else ./shards, else what this machine has."),
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples on it.")] = 24,
     side: Annotated[int, typer.Option(min=64, help="Side of a sample, pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="Another seed shows other samples.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed shows other samples.")] = 1,
 ) -> int:
     """Draw samples as a trainer sees them: page, without handwriting, without text, and which pixels are ink."""
-    from workflows.training.preview import preview_samples
+    from workflows.training.preview import check_picture, find_material, preview_samples
 
-    rate = preview_samples(shards, out, count=count, side=side, seed=seed)
-    typer.echo(f"{out}: {count} samples, {rate:.0f} a second from one process")
+    check_picture(out)
+    with find_material(shards or (), seed) as (folders, told):
+        if told:
+            typer.echo(told, err=True)
+        rates = preview_samples(folders, out, count=count, side=side, seed=seed)
+    speed = f"{rates.samples:.1f} a second from one process, {rates.batches:.1f} as batches for CTRNet"
+    typer.echo(f"{out}: {count} samples, {speed}")
     return 0
 
 
