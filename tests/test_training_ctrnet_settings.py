@@ -148,6 +148,15 @@ def test_every_size_of_the_network_can_be_set_and_every_option_is_explained():
     assert len(names) == len(set(names)) and set(names) == set(_SETTING_HELP)
 
 
+def test_the_example_in_the_documentation_is_one(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    example = text[text.index("      out = ") : text.index("- **GPU**")]
+    (tmp_path / "run.toml").write_text(example)
+    settings = build_settings(tmp_path / "run.toml", {}, CtrnetSettings)
+    assert settings.loss.weights(has_heads=True)["perceptual"] == 0.1
+    assert settings.network.given() == {"base_width": 24, "rdbs": 4, "auxiliary_heads": True}
+
+
 def test_what_counts_as_usual_counts_only_where_it_can():
     assert LossSettings().weights(has_heads=False)["heads"] == 0
     assert LossSettings().weights(has_heads=True)["heads"] == 0.1
