@@ -9,8 +9,7 @@ from material import write_shards
 from pipeline.errors import InputError
 from workflows.training.degrade import degrade
 from workflows.training.pens import pen_mark
-from workflows.training.preview import preview_samples
-from workflows.training.shards import Shards
+from workflows.training.shards import Shards, ShardWriter
 from workflows.training.sheets import draw_sheet
 from workflows.training.synthesis import HANDWRITTEN, NEITHER, PRINTED, Synthesizer
 
@@ -56,6 +55,21 @@ def test_ink_is_mostly_labelled(shards):
     assert missed < 0.02 * total
 
 
+@pytest.mark.parametrize("kind", ["print", "hand", "pair", "picture"])
+def test_shards_of_one_kind_alone_give_samples(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    with ShardWriter(tmp_path / "one.shard") as writer:
+        if kind == "pair":
+            writer.add_pair(*rng.integers(0, 255, (2, 200, 200, 3), np.uint8), np.zeros((200, 200), np.float32), "test")
+        elif kind == "picture":
+            writer.add_picture(rng.integers(0, 255, (90, 120, 3), np.uint8), "test")
+        else:
+            writer.add_line(kind, np.full((20, 90), 255, np.uint8), "test")
+    synthesizer = Synthesizer(Shards([tmp_path]), 96, 1)
+    seen = {int(label) for index in range(30) for label in np.unique(synthesizer.sample(index).labels)}
+    assert seen == {NEITHER, HANDWRITTEN} | ({PRINTED} if kind in ("print", "pair") else set())
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), level=st.integers(0, 255))
 def test_degrading_is_done_to_all_alike(seed, level):
@@ -85,13 +99,6 @@ def test_sheets_have_their_slots_on_the_page(seed):
     for x0, y0, x1, y1 in sheet.slots:
         assert 0 <= x0 < x1 <= 128
         assert 0 <= y0 < y1
-
-
-def test_preview_writes_a_sheet(tmp_path):
-    folder = write_shards(tmp_path)
-    rate = preview_samples([folder], tmp_path / "sheet.png", count=3, side=96, seed=1)
-    assert rate > 0
-    assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
 def test_no_shards_is_said(tmp_path):

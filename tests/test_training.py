@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import dataclasses
 
 import cv2
@@ -8,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from material import write_shards
+from short_runs import losses, quick
 
 from detectors.strokes.network import StrokeNetwork, fold_norms
 from detectors.strokes.weights import load_network, read_card
-from pipeline.errors import InputError, SetupError, UsageError
+from pipeline.errors import InputError, SetupError
 from workflows.training.folders import FolderSamples
-from workflows.training.loop import CHECKPOINT, LOSSES, WEIGHTS, learning_rate, train
-from workflows.training.settings import TrainSettings, build_settings, read_settings
+from workflows.training.loop import WEIGHTS, learning_rate, train
 from workflows.training.strokes_task import StrokesTask
 
 pytest.importorskip("lightning")
@@ -23,44 +22,6 @@ pytest.importorskip("lightning")
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     return write_shards(tmp_path_factory.mktemp("shards"))
-
-
-def quick(shards, out, **changes):
-    values = {"steps": 6, "batch": 2, "side": 64, "workers": 0, "threads": 1, "precision": "32-true", "log_every": 1}
-    values |= {"accelerator": "cpu", "save_every": 3}
-    return TrainSettings(shards=(shards,), out=out, **(values | changes))
-
-
-def losses(out):
-    with (out / LOSSES).open(newline="") as file:
-        return {int(row["step"]): float(row["loss"]) for row in csv.DictReader(file)}
-
-
-class KilledError(Exception):
-    pass
-
-
-class MortalTask(StrokesTask):
-    """Is killed at the fifth step, two after the checkpoint."""
-
-    seen = 0
-
-    def loss(self, model, batch):
-        self.seen += 1
-        if self.seen == 5:
-            raise KilledError
-        return super().loss(model, batch)
-
-
-def test_a_killed_run_goes_on_as_if_nothing_had_been(shards, tmp_path):
-    train(StrokesTask(), quick(shards, tmp_path / "whole"))
-    with pytest.raises(KilledError):
-        train(MortalTask(), quick(shards, tmp_path / "killed"))
-    assert sorted(losses(tmp_path / "killed")) == [1, 2, 3, 4]
-    train(StrokesTask(), quick(shards, tmp_path / "killed"))
-    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
-    one, other = (load_network(tmp_path / name / WEIGHTS).state_dict() for name in ("whole", "killed"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_short_run_learns(shards, tmp_path):
@@ -76,12 +37,6 @@ def test_fine_tuning_starts_from_weights(shards, tmp_path):
     weights = train(StrokesTask(), quick(shards, tmp_path / "first", steps=3))
     built = StrokesTask(weights).build().state_dict()
     assert all(torch.equal(built[name], tensor) for name, tensor in load_network(weights).state_dict().items())
-
-
-def test_a_foreign_checkpoint_is_refused(shards, tmp_path):
-    (tmp_path / CHECKPOINT).write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="does not fit"):
-        train(StrokesTask(), quick(shards, tmp_path))
 
 
 def test_altered_weights_are_refused(shards, tmp_path):
@@ -119,28 +74,6 @@ def test_learning_rate_rises_and_falls(tmp_path):
     assert rates[0] < 0.2
     assert max(rates) == max(rates[8:12])
     assert 0 < rates[-1] < 0.03
-
-
-def test_settings_come_from_file_and_command_line(tmp_path):
-    (tmp_path / "run.toml").write_text('shards = ["a", "b"]\nout = "o"\nsteps = 7\nrate = 0.5\n')
-    settings = read_settings(["--config", str(tmp_path / "run.toml"), "--steps", "9"], "")
-    assert (settings.steps, settings.rate, len(settings.shards)) == (9, 0.5, 2)
-
-
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [
-        ({"shards": ["a"]}, "out is missing"),
-        ({"shards": ["a"], "out": "o", "stepps": 3}, "no training setting 'stepps'"),
-        ({"shards": ["a"], "out": "o", "steps": "many"}, "wrong type"),
-        ({"shards": ["a"], "out": "o", "side": 100}, "multiple of 32"),
-        ({"shards": [], "out": "o"}, "neither shards nor data"),
-        ({"data": ["d"], "out": "o", "data_ink": "blue"}, "no ink 'blue'"),
-    ],
-)
-def test_settings_that_make_no_run_are_refused(values, told):
-    with pytest.raises(UsageError, match=told):
-        build_settings(None, values)
 
 
 def write_scut(folder, count=3, side=80):

@@ -13,7 +13,8 @@ from remover.ctrnet.checkpoint import read_card
 from remover.ctrnet.priors import TResNetTrunk, VggFeatures, _torchvision_name
 from remover.fill import fill
 from workflows.training.ctrnet_losses import unpack
-from workflows.training.ctrnet_task import CtrnetTask, CtrnetTaskSettings
+from workflows.training.ctrnet_settings import LossSettings
+from workflows.training.ctrnet_task import CtrnetTask
 
 SIDE = 64
 SMALL = GeneratorConfig(
@@ -101,6 +102,22 @@ def test_what_is_not_under_the_mask_stays_and_the_prefill_is_the_fill():
         assert ((batch["soft_mask"][0, 0] == 1) == mask).all()
 
 
+def test_a_sample_by_itself_is_written_over_by_no_other(monkeypatch):
+    written = []
+    monkeypatch.setattr("workflows.training.ctrnet_task.overwrite", lambda image, strokes, rng: written.append(strokes))
+    for seed in range(20):
+        CtrnetTask().batch([sample(seed)], np.random.default_rng(seed))
+    assert not written
+    monkeypatch.setattr(
+        "workflows.training.ctrnet_task.overwrite",
+        lambda image, strokes, rng: written.append(strokes) or (image, np.zeros(strokes.shape, bool)),
+    )
+    blank = Sample(*[np.full((SIDE, SIDE, 3), 225, np.uint8)] * 3, np.zeros((SIDE, SIDE), np.uint8))
+    for seed in range(20):
+        CtrnetTask().batch([blank, sample(seed)], np.random.default_rng(seed))
+    assert any(strokes.any() for strokes in written), "another sample's strokes are"
+
+
 def test_handwriting_is_removed_alone_about_every_other_time_and_never_where_there_is_none():
     task = CtrnetTask()
     kept = {True: 0, False: 0}
@@ -122,7 +139,7 @@ def test_an_untrained_network_answers_with_the_prefill():
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-    task = CtrnetTask(CtrnetTaskSettings(SMALL, l1=2, l2=3, scales=0.25, log=0.1, structure=0.5))
+    task = CtrnetTask(SMALL, loss=LossSettings(l1=2, l2=3, scales=0.25, log=0.1, structure=0.5))
     terms = task.loss(task.build(), tensors(task.batch([sample(0)], np.random.default_rng(0))))
     assert terms["loss"].requires_grad
     weights = {"l1": 2, "l2": 3, "scales": 0.25, "log": 0.1, "structure": 0.5}
@@ -132,7 +149,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
 
 def test_a_short_training_beats_the_prefill():
     torch.manual_seed(0)
-    task = CtrnetTask(CtrnetTaskSettings(SMALL))
+    task = CtrnetTask(SMALL)
     model = task.build()
     batch = tensors(task.batch([sample(seed) for seed in range(4)], np.random.default_rng(0)))
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
@@ -149,12 +166,12 @@ def test_a_short_training_beats_the_prefill():
 
 
 def test_what_is_exported_is_loaded_again_and_trained_further(tmp_path):
-    task = CtrnetTask(CtrnetTaskSettings(SMALL))
+    task = CtrnetTask(SMALL)
     model = task.build()
     path = tmp_path / "documents.safetensors"
     task.export(model, path, {"trained_on": "nothing"})
-    assert load_generator(path).config == SMALL and read_card(path) == {"trained_on": "nothing"}
-    further = CtrnetTask(CtrnetTaskSettings(init=path)).build()
+    assert load_generator(path).config == SMALL and read_card(path)["trained_on"] == "nothing"
+    further = CtrnetTask(init=path).build()
     assert further.generator.config == SMALL and further.training
     name = "coarse_gen.conv1.conv2d.weight"
     ours, theirs = (one.generator.state_dict()[name] for one in (model, further))
@@ -163,9 +180,9 @@ def test_what_is_exported_is_loaded_again_and_trained_further(tmp_path):
 
 def test_weights_to_start_from_that_are_not_there_are_told(tmp_path):
     with pytest.raises(SetupError, match="none"):
-        CtrnetTask(CtrnetTaskSettings(init=tmp_path / "none.safetensors")).build()
+        CtrnetTask(init=tmp_path / "none.safetensors").build()
     with pytest.raises(SetupError, match="prefill"):
-        CtrnetTask(CtrnetTaskSettings(replace(SMALL, prefill=False))).build()
+        CtrnetTask(replace(SMALL, prefill=False)).build()
 
 
 def test_terms_that_need_outside_weights_are_there_when_a_path_is_given(tmp_path):
@@ -174,22 +191,21 @@ def test_terms_that_need_outside_weights_are_there_when_a_path_is_given(tmp_path
     torch.save(vgg, tmp_path / "vgg.pth")
     torch.save({"model": TResNetTrunk().state_dict()}, tmp_path / "trunk.pth")
     config = replace(SMALL, auxiliary_heads=True)
-    settings = CtrnetTaskSettings(config, vgg=tmp_path / "vgg.pth", trunk=tmp_path / "trunk.pth")
-    task = CtrnetTask(settings)
+    task = CtrnetTask(config, loss=LossSettings(vgg=tmp_path / "vgg.pth", trunk=tmp_path / "trunk.pth"))
     model = task.build()
     terms = task.loss(model, tensors(task.batch([sample(0)], np.random.default_rng(0))))
     assert {"heads", "perceptual", "style", "context"} <= set(terms)
     assert {name.split(".")[0] for name in model.state_dict()} == {"generator"}, "frozen networks are in no checkpoint"
     terms["loss"].backward()
     assert all(p.grad is not None for name, p in model.named_parameters() if ".lc2." not in name)
-    plain = CtrnetTask(CtrnetTaskSettings(SMALL))
+    plain = CtrnetTask(SMALL)
     usual = plain.loss(plain.build(), tensors(plain.batch([sample(0)], np.random.default_rng(0))))
     assert not {"heads", "perceptual", "style", "context", "adversarial"} & set(usual)
 
 
 def test_a_discriminator_is_trained_along_in_one_backward_pass():
     torch.manual_seed(0)
-    task = CtrnetTask(CtrnetTaskSettings(SMALL, adversarial=0.01))
+    task = CtrnetTask(SMALL, loss=LossSettings(adversarial=0.01))
     model = task.build()
     batch = tensors(task.batch([sample(0)], np.random.default_rng(0)))
     terms = task.loss(model, batch)
@@ -203,7 +219,7 @@ def test_a_discriminator_is_trained_along_in_one_backward_pass():
 
 
 def test_without_numba_the_structure_maps_are_made_by_torch(monkeypatch):
-    task = CtrnetTask(CtrnetTaskSettings(config=SMALL))
+    task = CtrnetTask(config=SMALL)
     with_numba = unpack(tensors(task.batch([sample(1)], np.random.default_rng(3))))
     monkeypatch.setattr("workflows.training.ctrnet_task.HAS_NUMBA", False)
     batch = tensors(task.batch([sample(1)], np.random.default_rng(3)))

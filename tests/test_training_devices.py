@@ -13,7 +13,8 @@ from material import write_shards
 
 from detectors.strokes.network import StrokeNetwork
 from detectors.strokes.weights import load_network
-from workflows.training.loop import LOSSES, WEIGHTS, Batches, learning_rate
+from workflows.training.batches import Batches
+from workflows.training.loop import LOSSES, WEIGHTS, learning_rate
 from workflows.training.settings import TrainSettings
 from workflows.training.strokes_task import StrokesTask
 

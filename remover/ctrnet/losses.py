@@ -9,9 +9,7 @@ as given. Terms raise ValueError where shapes differ: broadcasting would hide a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -20,45 +18,29 @@ from torch.nn import functional
 TEXT_WEIGHT = 5.0  # of an error inside text, against 1 outside: ours
 
 
-@dataclass(frozen=True, slots=True)
-class LossWeights:
-    """What each term counts for in ``combine``; finite and not negative, else ValueError.
-
-    The weights that the published model was trained with are not known. ``l1`` and ``adversarial`` are the defaults of
-    the published code's command line, which its authors may not have used; all others are ours and not tuned.
-    """
-
-    structure: float = 1.0
-    l1: float = 1.0
-    context: float = 1.0
-    perceptual: float = 0.05
-    style: float = 120.0
-    adversarial: float = 0.1
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"the weight of {field.name} must be finite and not negative, not {value}")
-
-
-def combine(terms: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
-    """The weighted sum of ``terms``, scalars by the names of ``LossWeights``.
+def combine(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The weighted sum of ``terms``, scalars by name.
 
     A term of weight 0 may be absent, which saves computing it, and counts for nothing if present. Raises ValueError
-    for other names, for a missing term that has a weight, and when no term has one.
+    for a term that ``weights`` does not know, for a missing term that has a weight, and when no term has one.
     """
-    named = {field.name: float(getattr(weights, field.name)) for field in fields(weights)}
-    wanted = [name for name, weight in named.items() if weight]
-    unknown, missing = sorted(set(terms) - set(named)), [name for name in wanted if name not in terms]
+    wanted = [name for name, weight in weights.items() if weight]
+    unknown, missing = sorted(set(terms) - set(weights)), [name for name in wanted if name not in terms]
     if unknown or missing or not wanted:
         raise ValueError(f"unknown terms {unknown}, missing terms {missing}, terms with a weight {wanted}")
-    return torch.stack([named[name] * terms[name] for name in wanted]).sum()
+    return torch.stack([weights[name] * terms[name] for name in wanted]).sum()
 
 
-def structure_l1(coarse_output: Tensor, truth_structure: Tensor) -> Tensor:
-    """Mean absolute error of the coarse output against the structure map of the text-free image, both (B, 3, H, W)."""
-    return _weighted_l1(coarse_output, truth_structure, None, 1.0)
+def structure_l1(coarse_output: Tensor, truth_structure: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute error of the coarse output against the structure map of the text-free image, both (B, 3, H, W).
+
+    ``weight`` (B, 1, H, W) says how much each pixel counts in the mean.
+    """
+    if weight is None:
+        return _weighted_l1(coarse_output, truth_structure, None, 1.0)
+    _refuse_other_shapes(coarse_output, truth_structure, weight)
+    error = (coarse_output.float() - truth_structure.detach().float()).abs() * weight
+    return error.sum() / (coarse_output.shape[1] * weight.sum())
 
 
 def multiscale_l1(
@@ -144,11 +126,15 @@ def _resize(given: Tensor, output: Tensor) -> Tensor:
 
 
 def _weighted_l1(output: Tensor, truth: Tensor, text_mask: Tensor | None, text_weight: float) -> Tensor:
-    if output.shape != truth.shape:
-        raise ValueError(f"{tuple(output.shape)} cannot be compared with {tuple(truth.shape)}")
+    _refuse_other_shapes(output, truth, text_mask)
     error = (output.float() - truth.detach().float()).abs()
     if text_mask is not None:
-        if text_mask.shape != (output.shape[0], 1, *output.shape[2:]):
-            raise ValueError(f"a text mask of {tuple(text_mask.shape)} does not fit {tuple(output.shape)}")
         error = error * (1 + (text_weight - 1) * text_mask.detach())
     return error.mean()
+
+
+def _refuse_other_shapes(output: Tensor, truth: Tensor, mask: Tensor | None) -> None:
+    if output.shape != truth.shape:
+        raise ValueError(f"{tuple(output.shape)} cannot be compared with {tuple(truth.shape)}")
+    if mask is not None and mask.shape != (output.shape[0], 1, *output.shape[2:]):
+        raise ValueError(f"a mask of {tuple(mask.shape)} does not fit {tuple(output.shape)}")

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from pipeline.errors import RestoreError
 from workflows.exit_codes import code_for_error
-from workflows.training.loop import Task, train
-from workflows.training.settings import TrainSettings, read_settings
+from workflows.training.batches import Task
+from workflows.training.loop import train
+from workflows.training.settings import Settings, read_settings
 
 
-def run_trainer(arguments: list[str] | None, description: str, make: Callable[[TrainSettings], Task]) -> int:
+def run_trainer(
+    arguments: list[str] | None, description: str, kind: type[Settings], make: Callable[[Settings], Task]
+) -> int:
     """Read the settings, train, print the weights' path; the exit code. Foreseen errors become a line on stderr."""
     try:
-        settings = read_settings(arguments, description)
+        settings = read_settings(arguments, description, kind)
         tell(train(make(settings), settings))
     except RestoreError as error:
         print(f"restore-docs: {error}", file=sys.stderr)

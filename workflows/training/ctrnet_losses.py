@@ -7,73 +7,48 @@ is the image itself, so that only what was filled can be wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from remover.ctrnet import GeneratorConfig, Prediction
+from remover.ctrnet import Prediction
 from remover.ctrnet.discriminator import Discriminator
 from remover.ctrnet.losses import (
+    combine,
     context_l1,
     discriminator_adversarial,
     generator_adversarial,
     multiscale_l1,
     perceptual_l1,
+    structure_l1,
     style_l1,
 )
-from remover.ctrnet.network import DOCUMENTS, Generator
+from remover.ctrnet.network import Generator
 from remover.ctrnet.priors import TResNetTrunk, VggFeatures, load_trunk, load_vgg
 from remover.ctrnet.structure import grey_structure_maps
+from workflows.training.ctrnet_settings import LossSettings
 
 NEAR_WEIGHT = 0.05  # of an error within reach of the strokes, against 1 under them
 _LOG_FLOOR = 2e-4  # squared error: what a scan's grain leaves, which no network can know
 
 
-@dataclass(frozen=True, slots=True)
-class CtrnetTaskSettings:
-    """How to train: the network's ``config``, or weights to start from (``init``, which bring theirs).
-
-    The other fields weigh the terms of the loss. ``l1``, ``l2`` and ``scales`` (L1 of the error's mean over squares of
-    2 and 4 px) compare pictures, and ``log`` (the logarithm of a sample's squared error) does so in dB: pages on which
-    little is wrong count as much as others. ``structure`` compares the structure generator's output with the truth's,
-    ``heads`` the pictures of the auxiliary heads, where the network has any. ``perceptual`` and ``style`` need VGG-16's
-    weights (``vgg``), ``context`` those of TResNet-L (``trunk``) and auxiliary heads; without they are left out.
-    ``adversarial`` trains a discriminator along.
-    """
-
-    config: GeneratorConfig = field(default_factory=lambda: DOCUMENTS)
-    init: Path | None = None
-    vgg: Path | None = None
-    trunk: Path | None = None
-    l1: float = 1.0
-    l2: float = 5.0
-    scales: float = 0.5
-    log: float = 0.02
-    structure: float = 0.3
-    heads: float = 0.1
-    perceptual: float = 0.05
-    style: float = 120.0
-    context: float = 0.1
-    adversarial: float = 0.0
-
-
 class Trainee(nn.Module):
     """The generator with what it is trained by; its forward pass is the loss: one call for any wrapper.
 
-    Raises SetupError for weights of VGG-16 or TResNet-L that do not load.
+    Raises SetupError for weights of VGG-16 or TResNet-L that do not load, UsageError for losses that the generator
+    cannot have.
     """
 
-    def __init__(self, generator: Generator, settings: CtrnetTaskSettings) -> None:
+    def __init__(self, generator: Generator, settings: LossSettings) -> None:
         super().__init__()
         self.generator = generator
-        self.settings = settings
+        self.weights = settings.weights(has_heads=generator.config.auxiliary_heads)
         self.discriminator = Discriminator() if settings.adversarial else None
-        has_heads = generator.config.auxiliary_heads
+        if self.discriminator is not None:
+            self.weights["discriminator"] = 1.0  # it learns by itself, at its own rate
         vgg = load_vgg(settings.vgg) if settings.vgg else None
-        trunk = load_trunk(settings.trunk) if settings.trunk and has_heads else None
+        trunk = load_trunk(settings.trunk) if settings.trunk else None
         self._priors: tuple[VggFeatures | None, TResNetTrunk | None] = (vgg, trunk)  # in no checkpoint: never trained
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -88,11 +63,10 @@ class Trainee(nn.Module):
         if predicted.out1 is not None and predicted.out2 is not None:
             terms["heads"] = multiscale_l1([predicted.out1, predicted.out2, predicted.prediction], truth, mask)
         terms |= self._compare_features(predicted, truth, mask)
-        terms["loss"] = torch.stack([getattr(self.settings, name) * term for name, term in terms.items()]).sum()
         if self.discriminator is not None:
             composite = torch.lerp(truth, predicted.prediction.float(), mask)
             terms |= self._judge(self.discriminator, composite, truth)
-            terms["loss"] = terms["loss"] + terms["discriminator"] + self.settings.adversarial * terms["adversarial"]
+        terms["loss"] = combine(terms, self.weights)
         with torch.no_grad():
             terms["psnr"] = _psnr(predicted.prediction.float().clamp(0, 1) - truth, mask)
             terms["prefill_psnr"] = _psnr(prefill - truth, mask)
@@ -140,13 +114,12 @@ def _compare(predicted: Prediction, inputs: tuple[Tensor, ...]) -> dict[str, Ten
     total = 3 * weight.sum() + 1
     weighted = error * weight
     pooled = [functional.avg_pool2d(weighted, side).abs().sum() * side**2 for side in (2, 4)]
-    around = soft_mask + NEAR_WEIGHT
     return {
         "l1": weighted.abs().sum() / total,
         "l2": (weighted * error).sum() / total,
         "scales": torch.stack(pooled).sum() / total,
         "log": _log_error(error, mask),
-        "structure": ((predicted.coarse.float() - truth_structure).abs() * around).sum() / (3 * around.sum()),
+        "structure": structure_l1(predicted.coarse, truth_structure, soft_mask + NEAR_WEIGHT),
     }
 
 

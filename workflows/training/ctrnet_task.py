@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,18 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import SetupError
+from pipeline.errors import SetupError, UsageError
 from pipeline.types import Array
-from remover.ctrnet import load_generator, save_generator
+from remover.ctrnet import GeneratorConfig, load_generator, save_generator
 from remover.ctrnet.documents import grey_structure, prepare
-from remover.ctrnet.network import RDB, Generator, ResBlock
-from workflows.training.ctrnet_losses import CtrnetTaskSettings, Trainee, unpack
+from remover.ctrnet.network import DOCUMENTS, RDB, Generator, ResBlock
+from workflows.training.ctrnet_losses import Trainee, unpack
+from workflows.training.ctrnet_settings import CtrnetSettings, LossSettings
 from workflows.training.overlays import blur_borders, draw_blobs, draw_rules, overwrite
 
 if TYPE_CHECKING:
     from workflows.training.synthesis import Sample
-
-__all__ = ["CtrnetTask", "CtrnetTaskSettings", "initialize"]
 
 LEAST_HAND = 0.002  # the share of a sample's pixels that must be handwriting for it to be removed alone
 # A machine that only trains may lack it; the structure maps are then made by torch, where the network is
@@ -43,21 +43,36 @@ class CtrnetTask:
 
     name = "ctrnet"
 
-    def __init__(self, settings: CtrnetTaskSettings | None = None) -> None:
-        self.settings = settings or CtrnetTaskSettings()
+    def __init__(
+        self, config: GeneratorConfig = DOCUMENTS, init: Path | None = None, loss: LossSettings | None = None
+    ) -> None:
+        """The network's ``config``, or weights to start from (``init``, which bring theirs), and the loss."""
+        self._config, self._init, self._loss = config, init, loss or LossSettings()
+
+    @classmethod
+    def of(cls, settings: CtrnetSettings) -> CtrnetTask:
+        """The task that a run's settings describe. Raises UsageError for sizes that make no network."""
+        try:
+            config = replace(DOCUMENTS, **settings.network.given())
+        except ValueError as error:
+            raise UsageError(f"the settings of [network] make no network: {error}", "choose other sizes") from error
+        return cls(config, settings.init, settings.loss)
 
     def build(self) -> nn.Module:
-        """The network to train, on the CPU: random by torch's generator, or ``init``'s. Raises SetupError."""
-        if self.settings.init is not None:
-            generator = load_generator(self.settings.init)
+        """The network to train, on the CPU: random by torch's generator, or ``init``'s.
+
+        Raises SetupError for weights that cannot be used, UsageError for losses that the network cannot have.
+        """
+        if self._init is not None:
+            generator = load_generator(self._init)
         else:
-            generator = Generator(self.settings.config)
+            generator = Generator(self._config)
             initialize(generator)
         if not generator.config.prefill:
             raise SetupError(
                 "a network that takes no prefill is not trained on strokes", "start from one for documents"
             )
-        trainee: Any = Trainee(generator, self.settings).train()
+        trainee: Any = Trainee(generator, self._loss).train()
         return cast(nn.Module, trainee.to(memory_format=torch.channels_last))
 
     def batch(self, samples: Sequence[Sample], rng: np.random.Generator) -> dict[str, Array]:
@@ -67,7 +82,8 @@ class CtrnetTask:
         ``structure`` and ``truth_structure`` (B, 1, S, S) float32 in [0, 1]; without numba the last two are left out.
         """
         strokes = [sample.labels > 0 for sample in samples]
-        made = [_show(sample, strokes[number - 1], rng) for number, sample in enumerate(samples)]
+        others = [strokes[number - 1] if len(samples) > 1 else None for number in range(len(samples))]
+        made = [_show(sample, other, rng) for sample, other in zip(samples, others, strict=True)]
         return {name: np.stack([one[name] for one in made]) for name in made[0]}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,16 +105,19 @@ class CtrnetTask:
         rows = torch.cat(columns, 3).permute(0, 2, 3, 1).flatten(0, 1)
         return (rows * 255).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
-    def export(self, model: nn.Module, path: Path, card: Mapping[str, str]) -> None:
+    def export(self, model: nn.Module, path: Path, card: Mapping[str, Any]) -> None:
         """Write the generator as one of our own files, in float16. Raises OutputError."""
         trainee: Any = model
-        save_generator(trainee.generator, path, card, half=True)
+        count = sum(part.numel() for part in trainee.generator.parameters())
+        network = f"ctrnet for documents: CTRNet's generator on a filled image; {count} parameters"
+        save_generator(trainee.generator, path, {"network": network, **card}, half=True)
 
 
-def _show(sample: Sample, strokes: Array, rng: np.random.Generator) -> dict[str, Array]:
+def _show(sample: Sample, strokes: Array | None, rng: np.random.Generator) -> dict[str, Array]:
     """One sample as ``CtrnetTask.batch`` gives it, turned and mirrored at random, with an imperfect stroke mask.
 
-    ``strokes`` (S, S) bool are another sample's, which may be written over it: more to learn from at no cost.
+    ``strokes`` (S, S) bool are another sample's, if there is one, which may be written over it: more to learn from at
+    no cost.
     """
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
@@ -114,7 +133,7 @@ def _show(sample: Sample, strokes: Array, rng: np.random.Generator) -> dict[str,
     ink = labels == 2 if only_hand else labels > 0
     if not only_hand and rng.random() < _ONLY_PART:  # as when words are chosen
         ink &= draw_blobs(ink.shape, rng, most=4, largest=ink.shape[0] // 3)
-    if rng.random() < _OVERWRITTEN and ink.mean() < _MUCH_INK:
+    if strokes is not None and rng.random() < _OVERWRITTEN and ink.mean() < _MUCH_INK:
         image, written = overwrite(image, strokes, rng)
         ink = ink | written
     mask = blur_borders(ink, rng)

@@ -7,123 +7,61 @@ and, on the same machine, has the same losses as one that was left alone.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
-import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from pipeline.errors import InputError
-from pipeline.types import Array
-from workflows.training.folders import FolderSamples
+from pipeline.errors import SetupError, UsageError
+from workflows.training.batches import Batches, Task, choose_workers, open_source
+from workflows.training.cards import count_cores, describe_run, describe_settings
+from workflows.training.checkpoints import CHECKPOINT, drop_later_rows, misfit, read_checkpoint, write_checkpoint
 from workflows.training.settings import TrainSettings
-from workflows.training.shards import Shards
-from workflows.training.synthesis import Sample, Synthesizer
 
-CHECKPOINT, LOSSES, WEIGHTS = "last.ckpt", "losses.csv", "weights.safetensors"
-
-
-class Task(Protocol):
-    """What is trained, and on what."""
-
-    name: str
-
-    def build(self) -> nn.Module:
-        """The network, random or from weights to start with."""
-        ...
-
-    def batch(self, samples: Sequence[Sample], rng: np.random.Generator) -> dict[str, Array]:
-        """One batch, arrays whose first axis is the sample; runs in loader processes."""
-        ...
-
-    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Scalars to log; "loss" is what is minimized."""
-        ...
-
-    def preview(self, model: nn.Module, batch: dict[str, Tensor]) -> Array:
-        """A picture of what the network does to a batch, (H, W, 3) uint8 RGB."""
-        ...
-
-    def export(self, model: nn.Module, path: Path, card: dict[str, str]) -> None:
-        """Write the weights as the program loads them, with a model card."""
-        ...
-
-
-class Source(Protocol):
-    """Something with samples by number."""
-
-    def sample(self, index: int) -> Sample:
-        """The sample of that number, always the same."""
-        ...
-
-
-class ByTurns:
-    """Several sources, one sample each in turn."""
-
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._sources = sources
-
-    def sample(self, index: int) -> Sample:
-        """See ``Source.sample``."""
-        return self._sources[index % len(self._sources)].sample(index)
-
-
-class Batches(Dataset[dict[str, Any]]):
-    """Batches by number."""
-
-    def __init__(self, task: Task, settings: TrainSettings) -> None:
-        self._task, self._settings = task, settings
-        self._source: Source | None = None
-
-    def __len__(self) -> int:
-        return self._settings.steps
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        if self._source is None:  # opened in the process that reads it
-            cv2.setNumThreads(1)
-            self._source = open_source(self._settings)
-        size = self._settings.batch
-        samples = [self._source.sample(number * size + k) for k in range(size)]
-        made = self._task.batch(samples, np.random.default_rng([self._settings.seed, number, 1]))
-        return {name: torch.from_numpy(part) for name, part in made.items()}
-
-
-def open_source(settings: TrainSettings) -> Source:
-    """Samples from shards, from a data set, or from both by turns. Raises InputError."""
-    sources: list[Source] = []
-    if settings.shards:
-        sources.append(Synthesizer(Shards(settings.shards), settings.side, settings.seed))
-    for folder in settings.data:
-        hand = settings.data_ink == "handwritten"
-        sources.append(FolderSamples(folder, settings.side, settings.seed, handwritten=hand))
-    return sources[0] if len(sources) == 1 else ByTurns(sources)
+LOSSES, WEIGHTS = "losses.csv", "weights.safetensors"
 
 
 def train(task: Task, settings: TrainSettings) -> Path:
     """Train until ``settings.steps`` are done; the folder holds checkpoint, weights, losses and previews.
 
-    Goes on from the folder's checkpoint if there is one. Returns the exported weights' path. Raises InputError for
-    shards or a checkpoint that cannot be read.
+    Goes on from ``settings.resume``, or else from the folder's last checkpoint if there is one. Returns the exported
+    weights' path. Raises InputError for shards or a checkpoint that cannot be read, UsageError for a checkpoint of
+    other settings, SetupError for a device that is not there.
     """
-    from lightning.fabric import Fabric
-
     torch.manual_seed(settings.seed)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
-    fabric.launch()
+    fabric = _launch(settings)
     settings.out.mkdir(parents=True, exist_ok=True)
     Run(task, settings, fabric).run()
     return settings.out / WEIGHTS
+
+
+def _launch(settings: TrainSettings) -> Any:
+    try:
+        from lightning.fabric import Fabric
+    except ModuleNotFoundError as error:
+        raise SetupError(f"training needs lightning: {error}", "pip install 'restore-docs[train]'") from error
+    try:
+        fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
+        fabric.launch()
+    except Exception as error:  # whatever lightning raises
+        what = f"{settings.devices} device(s) of kind {settings.accelerator!r} cannot be used: {error}"
+        raise SetupError(what, "see --accelerator and --devices; --accelerator cpu goes everywhere") from error
+    return fabric
+
+
+def seed_of_step(seed: int, step: int, rank: int) -> int:
+    """What torch draws from in a step (dropout), by its number alone: no state of its generator is to be kept."""
+    return int(np.random.SeedSequence([seed, step, rank, 2]).generate_state(1, np.uint64)[0])
 
 
 class Run:
@@ -131,7 +69,10 @@ class Run:
 
     def __init__(self, task: Task, settings: TrainSettings, fabric: Any) -> None:
         self.task, self.settings, self.fabric = task, settings, fabric
+        open_source(settings)  # what is wrong with the material is said here, not by a loader process
         plain = task.build()
+        self._described = describe_settings(settings)
+        self._card = describe_run(settings, self._described, fabric.device)
         self.average = _copy(plain).to(fabric.device)
         optimizer = torch.optim.AdamW(plain.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
         self.model, self.optimizer = fabric.setup(plain, optimizer)
@@ -159,19 +100,21 @@ class Run:
         numbers = range(
             self.step * fabric.world_size + fabric.global_rank, settings.steps * fabric.world_size, fabric.world_size
         )
+        workers = choose_workers(settings, fabric.device.type, fabric.world_size, count_cores())
         loader: DataLoader[dict[str, Any]] = DataLoader(
             Batches(self.task, settings),
             batch_size=None,
             sampler=numbers,
-            num_workers=settings.workers,
-            multiprocessing_context="forkserver" if settings.workers else None,
-            prefetch_factor=4 if settings.workers else None,
+            num_workers=workers,
+            multiprocessing_context="forkserver" if workers else None,
+            prefetch_factor=4 if workers else None,
             pin_memory=fabric.device.type == "cuda",
         )
         for batch in loader:
             yield {name: part.to(fabric.device, non_blocking=True) for name, part in batch.items()}
 
     def _learn(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        torch.manual_seed(seed_of_step(self.settings.seed, self.step, self.fabric.global_rank))
         rate = learning_rate(self.step, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -208,7 +151,7 @@ class Run:
         }
         row |= {name: round(float(value.detach()), 6) for name, value in losses.items()}
         path = self.settings.out / LOSSES
-        is_new = not path.exists()
+        is_new = not path.exists() or not path.stat().st_size
         with path.open("a", newline="") as file:
             writer = csv.DictWriter(file, row)
             if is_new:
@@ -223,38 +166,39 @@ class Run:
         state = {
             "step": self.step,
             "seconds": self.seconds,
+            "settings": json.dumps(self._described),
             "model": self.model.module.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        torch.save(state, out / f".{CHECKPOINT}.part")
-        (out / f".{CHECKPOINT}.part").replace(out / CHECKPOINT)
+        write_checkpoint(out, state, self.settings.keep_checkpoints)
+        card = {"steps": str(self.step), "hours": f"{self.seconds / 3600:.2f}", **self._card}
         self.average.eval()
-        self.task.export(self.average, out / f".{WEIGHTS}.part", self._card())
+        self.task.export(self.average, out / f".{WEIGHTS}.part", card)
         (out / f".{WEIGHTS}.part").replace(out / WEIGHTS)
         with torch.inference_mode():
             picture = self.task.preview(self.average, batch)
         cv2.imwrite(str(out / f"preview-{self.step:07d}.png"), picture[..., ::-1])
 
-    def _card(self) -> dict[str, str]:
-        # where things lay on the machine that trained is nobody's business: "out" and folders' paths stay out
-        given = dataclasses.asdict(self.settings)
-        settings = {name: _name(value) for name, value in given.items() if name != "out"}
-        return {"steps": str(self.step), "hours": f"{self.seconds / 3600:.2f}", "settings": json.dumps(settings)}
-
     def _resume(self) -> None:
-        path = self.settings.out / CHECKPOINT
-        if not path.exists():
+        settings = self.settings
+        path = settings.resume or settings.out / CHECKPOINT
+        if settings.resume is None and not path.exists():
             return
+        state = read_checkpoint(path, self.fabric.device, self._described)
         try:
-            state = torch.load(path, map_location=self.fabric.device, weights_only=True)
             self.model.module.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path} does not fit this run: {error}", "name another --out, or remove it") from error
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise misfit(path, error) from error
         self.step, self.seconds = state["step"], state["seconds"]
-        _drop_later_rows(self.settings.out / LOSSES, self.step)
+        if self.step > settings.steps or (self.step == settings.steps and not (settings.out / WEIGHTS).exists()):
+            raise UsageError(
+                f"{path} is of step {self.step}: there is nothing to do until {settings.steps}", "raise --steps"
+            )
+        if self.fabric.is_global_zero:
+            drop_later_rows(settings.out / LOSSES, self.step)
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
@@ -264,24 +208,7 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     return settings.rate * rising * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def _name(value: Any) -> str:
-    """A setting as text, paths by their last part only."""
-    if isinstance(value, tuple):
-        return ", ".join(_name(part) for part in value)
-    return value.name if isinstance(value, Path) else str(value)
-
-
 def _copy(model: nn.Module) -> nn.Module:
     import copy
 
     return copy.deepcopy(model).requires_grad_(False)
-
-
-def _drop_later_rows(path: Path, step: int) -> None:
-    """Forget what was logged after the checkpoint: those steps are done again."""
-    if not path.exists():
-        return
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows(row for row in rows if not row[0].isdigit() or int(row[0]) <= step)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from detectors.strokes.network import CLASSES, StrokeNetwork
 from detectors.strokes.weights import load_network, save_network
 from pipeline.types import Array
+from workflows.training.settings import TrainSettings
 from workflows.training.synthesis import LABEL_COLOURS, Sample
 
 CLASS_WEIGHTS = (1.0, 1.5, 3.0)  # neither, printed, handwritten: the rarer, the dearer
@@ -26,6 +27,11 @@ class StrokesTask:
 
     def __init__(self, init: Path | None = None) -> None:
         self._init = init
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> StrokesTask:
+        """The task that a run's settings describe."""
+        return cls(settings.init)
 
     def build(self) -> nn.Module:
         """See ``Task.build``."""
@@ -64,10 +70,12 @@ class StrokesTask:
         rows = zip(pages, LABEL_COLOURS[batch["labels"].cpu().numpy()], LABEL_COLOURS[said.cpu().numpy()], strict=True)
         return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
-    def export(self, model: nn.Module, path: Path, card: dict[str, str]) -> None:
+    def export(self, model: nn.Module, path: Path, card: dict[str, Any]) -> None:
         """See ``Task.export``."""
         assert isinstance(model, StrokeNetwork)
-        save_network(model, path, card)
+        count = sum(part.numel() for part in model.parameters())
+        network = f"strokes: neither, printed ink, handwritten ink; {count} parameters"
+        save_network(model, path, {"network": network, **card})
 
 
 def _scaled(images: Tensor) -> Tensor:

@@ -94,6 +94,8 @@ class Synthesizer:
 
     def _set_type(self, sheet: Sheet, rng: np.random.Generator) -> Array:
         image = sheet.image.copy()
+        if not self._shards.count("print"):
+            return image
         slots = [slot for slot in sheet.slots if rng.random() < 0.7][:40]
         for slot in slots:
             self._fill_slot(image, slot, rng)
