@@ -65,7 +65,7 @@ def test_all_the_keys_that_are_missing_are_listed(generator):
 
 
 def test_weights_of_another_size_are_refused(generator):
-    with pytest.raises(SetupError, match="missing: .*; of another shape: "):
+    with pytest.raises(SetupError, match=r"missing: .*; of another shape: "):
         load_generator(checkpoint(generator))
 
 

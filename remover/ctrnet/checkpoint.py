@@ -118,10 +118,8 @@ def _of_generator(loaded: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     if not ours and any(key.startswith(("coarse_gen.", "texture_generator.")) for key in plain):
         ours = plain
     if not ours:
-        raise SetupError(
-            f"{name}: no key starts with {PREFIX!r}; there is {', '.join(sorted({key.split('.')[0] for key in plain})) or 'none'}",
-            _REMEDY,
-        )
+        there = ", ".join(sorted({key.split(".")[0] for key in plain})) or "none"
+        raise SetupError(f"{name}: no key starts with {PREFIX!r}; there are {there}", _REMEDY)
     others = [f"{key} is {_kind(value)}" for key, value in ours.items() if not isinstance(value, Tensor | np.ndarray)]
     if others:
         raise SetupError(f"{name} does not fit the network; no tensors: {', '.join(others)}", _REMEDY)
