@@ -47,7 +47,9 @@ from pipeline.tones import ERROR_ABOVE, grey_difference, inner_errors, luma
 from pipeline.types import Array
 
 __all__ = [
+    "BACKGROUND_GAP",
     "WINDOW",
+    "WORD_REACH",
     "DetectionScore",
     "ReadWord",
     "TextAreas",

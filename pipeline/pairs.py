@@ -6,25 +6,22 @@ and both are drawn by the same renderer. Everything else stays as it was written
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pikepdf
 import pymupdf
 
-from pipeline.errors import InputError, RestoreError, StageError
+from pipeline.errors import RestoreError, StageError
 from pipeline.masks import polygon_mask
 from pipeline.pdf_file import MUPDF_LOCK, open_pdf
+from pipeline.pdf_text import split_page
 from pipeline.types import Array
 
-SHOWING = frozenset({"Tj", "TJ", "'", '"'})
-CLIPPING = 4  # text render modes from here on add the glyphs to the clip path: without them the drawing changes
 MARGIN_PX = 3  # what lies no farther outside a word's box needs no care: boxes are rounded, and rims anti-aliased
 REACH = 1.0  # how far a glyph may hang out of its word's box, in heights of the word...
 LEAST_REACH_PX = 12  # ... and at least, for words that are full stops
@@ -94,7 +91,7 @@ def render_pair(path: str | Path, page_index: int, dpi: int, annotations: bool =
     """
     number = page_index + 1
     try:
-        with_text, without = _split(path, page_index, annotations)
+        with_text, without = split_page(path, page_index, annotations)
         with MUPDF_LOCK:
             text, words = _draw(with_text, dpi)
             blank, _ = _draw(without, dpi)
@@ -107,68 +104,6 @@ def render_pair(path: str | Path, page_index: int, dpi: int, annotations: bool =
         raise StageError(
             f"{path}, page {number} cannot be drawn: {error}", "use another page", _STAGE, number
         ) from error
-
-
-def _split(path: str | Path, page_index: int, annotations: bool) -> tuple[bytes, bytes]:
-    """The page as a document of its own, as it is and without text."""
-    try:
-        source = pikepdf.open(path)
-    except (OSError, pikepdf.PdfError, pikepdf.PasswordError) as error:
-        raise InputError(f"{path} cannot be opened as a PDF: {error}", "leave it out or save it anew") from error
-    with source, pikepdf.new() as single:
-        if page_index >= len(source.pages):
-            raise ValueError(f"there are {len(source.pages)} pages only")
-        if annotations:
-            _draw_annotations(source, page_index)
-        page = source.pages[0 if annotations else page_index]
-        if "/Annots" in page:
-            del page["/Annots"]  # they are not drawn, and form fields do not like to leave their document
-        single.pages.append(page)
-        whole = _save(single)
-        _remove_text(single)
-        return whole, _save(single)
-
-
-def _draw_annotations(source: pikepdf.Pdf, page_index: int) -> None:
-    """Make what annotations and form fields look like part of the page, which stays as the document's only one."""
-    del source.pages[page_index + 1 :]
-    del source.pages[:page_index]
-    form = source.Root.get("/AcroForm")
-    if form is not None and form.get("/NeedAppearances", False):
-        source.generate_appearance_streams()
-    source.flatten_annotations("screen")
-
-
-def _save(document: pikepdf.Pdf) -> bytes:
-    buffer = io.BytesIO()
-    document.save(buffer)
-    return buffer.getvalue()
-
-
-def _remove_text(document: pikepdf.Pdf) -> None:
-    """Take the text out of the page and of everything it may draw: forms, masks and patterns, however nested."""
-    for stream in list(document.objects):
-        if isinstance(stream, pikepdf.Stream) and (stream.get("/Subtype") == "/Form" or "/PatternType" in stream):
-            kept = _without_text(pikepdf.parse_content_stream(stream))
-            if kept is not None:
-                stream.write(kept)
-    page = document.pages[0]
-    kept = _without_text(pikepdf.parse_content_stream(page))
-    if kept is not None:
-        page.obj["/Contents"] = document.make_stream(kept)
-
-
-def _without_text(commands: Iterable[Any]) -> bytes | None:
-    """The content stream without its text, None when there is none in it."""
-    commands = list(commands)
-    kept = []
-    for command in commands:
-        operator = str(command.operator)
-        if operator == "Tr" and int(command.operands[0]) >= CLIPPING:
-            raise ValueError("text is used as a clipping path")
-        if operator not in SHOWING:
-            kept.append(command)
-    return pikepdf.unparse_content_stream(kept) if len(kept) < len(commands) else None
 
 
 def _draw(data: bytes, dpi: int) -> tuple[Array, list[tuple[Array, str]]]:
@@ -225,6 +160,12 @@ def _rectangle(points: Array, direction: Array) -> Array:
     return np.array([step * along + rise * across for step, rise in corners])
 
 
+def near_words(words: Sequence[Array], height: int, width: int, reach_px: int = MARGIN_PX) -> Array:
+    """Where the ink of ``words``, polygons (N, 2) in pixels, may be: they and ``reach_px`` around. (H, W) bool."""
+    inside = polygon_mask(words, height, width).astype(np.uint8)
+    return cv2.dilate(inside, np.ones((2 * reach_px + 1,) * 2, np.uint8)).view(bool)
+
+
 def _visible(words: list[tuple[Array, str]], text: Array, blank: Array) -> tuple[tuple[Array, ...], tuple[str, ...]]:
     """The words that make a difference, made to hold it, and what they say.
 
@@ -265,8 +206,7 @@ def _take_in(words: list[Array], changed: Array) -> None:
 
     Raises ValueError when ink lies farther from all words than it could hang out.
     """
-    inside = polygon_mask(words, *changed.shape).astype(np.uint8)
-    near = cv2.dilate(inside, np.ones((2 * MARGIN_PX + 1,) * 2, np.uint8)).view(bool)
+    near = near_words(words, *changed.shape)
     if not (changed & ~near).any():
         return
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8))

@@ -53,9 +53,50 @@ def test_every_key_that_does_not_fit_is_listed(generator):
     assert "not finite: texture_generator.gff.1.bias" in message
 
 
+def test_all_the_keys_that_are_missing_are_listed(generator):
+    weights = checkpoint(generator)
+    gone = list(weights)[::3]
+    assert len(gone) > 50
+    for key in gone:
+        del weights[key]
+    with pytest.raises(SetupError) as caught:
+        load_generator(weights, SMALL)
+    assert all(key.removeprefix("generator.") in str(caught.value) for key in gone)
+
+
 def test_weights_of_another_size_are_refused(generator):
-    with pytest.raises(SetupError, match=r"and \d+ more"):
+    with pytest.raises(SetupError, match=r"missing: .*; of another shape: "):
         load_generator(checkpoint(generator))
+
+
+BIAS, COUNT = "texture_generator.dc3.1.bias", "coarse_gen.res1.batch_norm2d.num_batches_tracked"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (BIAS, "text", f"no tensors: {BIAS} is str"),
+        (BIAS, [1.0, 2.0, 3.0], f"no tensors: {BIAS} is list"),
+        (BIAS, None, f"no tensors: {BIAS} is NoneType"),
+        (BIAS, torch.zeros(3, dtype=torch.complex64), f"{BIAS} is complex64, not float32"),
+        (BIAS, torch.zeros(3, dtype=torch.int64), f"{BIAS} is int64, not float32"),
+        (COUNT, torch.tensor(1.5), f"{COUNT} is float32, not int64"),
+        (COUNT, torch.tensor(1 + 0j), f"{COUNT} is complex64, not int64"),
+    ],
+)
+def test_what_is_no_tensor_of_its_kind_is_refused_by_name(generator, tmp_path, key, value, words):
+    weights = checkpoint(generator) | {f"generator.{key}": value}
+    torch.save(weights, tmp_path / "w.pth")
+    for source in (weights, tmp_path / "w.pth"):
+        with pytest.raises(SetupError) as caught:
+            load_generator(source, SMALL)
+        assert words in str(caught.value) and "--weights" in caught.value.remedy
+
+
+def test_a_key_with_and_without_its_wrapper_is_refused(generator):
+    weights = checkpoint(generator) | {f"generator.module.{BIAS}": torch.zeros(3)}
+    with pytest.raises(SetupError, match=rf"holds generator\.{BIAS} twice"):
+        load_generator(weights, SMALL)
 
 
 def test_a_dictionary_of_something_else_is_refused():

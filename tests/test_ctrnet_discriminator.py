@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pipeline.errors import SetupError
 from remover.ctrnet import losses
-from remover.ctrnet.discriminator import Discriminator
-
-ABN = ("weight", "bias", "running_mean", "running_var")
+from remover.ctrnet.discriminator import Discriminator, load_discriminator
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +100,56 @@ def test_maps_and_losses_stay_float32_in_half_precision():
         gram = losses.gram_matrix(judgement.features[0])
     assert judgement.features[0].dtype == torch.bfloat16
     assert judgement.map.dtype == loss.dtype == gram.dtype == torch.float32
+
+
+# Checkpoints
+
+
+def published(prefix="discriminator."):
+    """A discriminator, and its entries in a training checkpoint, beside those of others."""
+    network = Discriminator()
+    network(torch.rand(1, 3, 32, 32))  # the stored vectors are not those of a new network
+    entries = {f"{prefix}{name}": tensor.clone() for name, tensor in network.state_dict().items()}
+    return network, entries | ({"generator.coarse_gen.a": torch.ones(2)} if prefix else {})
+
+
+@pytest.mark.parametrize("prefix", ["discriminator.", "discriminator.module.", "module.discriminator.", ""])
+def test_discriminator_from_a_training_checkpoint(tmp_path, prefix):
+    network, entries = published(prefix)
+    torch.save(entries, tmp_path / "d.pth")
+    loaded = load_discriminator(tmp_path / "d.pth")
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in network.state_dict().items())
+    assert not loaded.training
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.equal(loaded(image).map, network.eval()(image).map)
+
+
+WRONG = [
+    ("conv3.0.weight_u", None, "1 of 18 entries"),
+    ("features.0.weight_orig", None, "1 of 18 entries"),
+    ("conv5.0.weight_orig", torch.ones(1, 512, 3, 3), "1 of 18 entries"),
+    ("conv2.0.weight_orig", torch.full((128, 64, 4, 4), float("nan")), "1 of 18 entries"),
+    ("conv2.0.weight_v", torch.ones(1024, dtype=torch.complex64), "1 of 18 entries"),
+    ("conv2.0.weight_v", "text", "1 of 18 entries"),
+    ("conv6.0.weight_orig", torch.ones(1), "none of the discriminator's"),
+    ("conv1.0.bias", torch.ones(64), "none of the discriminator's"),
+    ("features.0.weight_u", torch.ones(64), "is not conv1.0.weight_u"),
+]
+
+
+@pytest.mark.parametrize(("entry", "value", "words"), WRONG)
+def test_a_discriminator_with_an_entry_that_does_not_fit_is_refused(tmp_path, entry, value, words):
+    _, entries = published()
+    entries[f"discriminator.{entry}"] = value
+    if value is None:
+        del entries[f"discriminator.{entry}"]
+    torch.save(entries, tmp_path / "d.pth")
+    with pytest.raises(SetupError) as raised:
+        load_discriminator(tmp_path / "d.pth")
+    assert words in str(raised.value) and entry in str(raised.value) and "d.pth" in str(raised.value)
+
+
+def test_what_holds_no_discriminator_is_refused(tmp_path):
+    torch.save({"generator.coarse_gen.a": torch.ones(2)}, tmp_path / "g.pth")
+    with pytest.raises(SetupError, match="18 of 18 entries"):
+        load_discriminator(tmp_path / "g.pth")

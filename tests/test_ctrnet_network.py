@@ -1,5 +1,6 @@
 """CTRNet's generator: the published names, the golden outputs, and smaller networks."""
 
+import importlib.util
 import json
 import math
 from dataclasses import replace
@@ -62,6 +63,27 @@ def batch(*samples):
 def test_the_published_names_and_shapes_all_1088():
     ours = {f"generator.{name}": tuple(t.shape) for name, t in Generator().state_dict().items()}
     assert len(ours) == 1088 and ours == entries()
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not there")
+@pytest.mark.parametrize("seed", [0, 1, 2, 77, 123456789])
+def test_the_rule_in_these_tests_is_the_golden_one(seed):
+    spec = importlib.util.spec_from_file_location("golden_rule", SHARED / "golden" / "golden_rule.py")
+    theirs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(theirs)
+    shapes = {f"generator.{name}": tuple(t.shape) for name, t in Generator(SMALL).state_dict().items()}
+    expected, made = (
+        theirs.make_state_dict([(*item, None) for item in shapes.items()], seed),
+        make_weights(shapes, seed),
+    )
+    assert made.keys() == expected.keys() == shapes.keys()
+    for name, tensor in expected.items():
+        assert made[name].dtype == tensor.dtype and np.array_equal(made[name], tensor), name
+    for height, width, index in ((64, 96, 0), (96, 64, 1)):
+        pairs = zip(
+            make_sample(seed, height, width, index), theirs.make_inputs(seed, height, width, index), strict=True
+        )
+        assert all(ours.dtype == their.dtype and np.array_equal(ours, their) for ours, their in pairs)
 
 
 def test_golden_outputs(published):

@@ -10,6 +10,7 @@ from torch.nn import functional
 from trunks import ABN, shaken, trunk_entries
 
 from pipeline.errors import SetupError
+from remover.ctrnet.discriminator import load_discriminator
 from remover.ctrnet.priors import PlainABN, TResNetTrunk, load_trunk, load_vgg
 
 
@@ -117,6 +118,26 @@ def test_vgg_features_from_torchvision_weights(tmp_path):
     assert image.grad.abs().sum() > 0 and not any(parameter.requires_grad for parameter in vgg.parameters())
 
 
+@pytest.mark.parametrize("prefix", ["extractor.", "extractor.module.", "module.extractor."])
+def test_vgg_features_from_a_training_checkpoint(tmp_path, prefix):
+    features = vgg_by_hand()
+    stages = {"enc_1": (0, 2), "enc_2": (5, 7), "enc_3": (10, 12, 14)}
+    entries = {
+        f"{prefix}{stage}.{layer - layers[0]}.{kind}": getattr(features[layer], kind)
+        for stage, layers in stages.items()
+        for layer in layers
+        for kind in ("weight", "bias")
+    }
+    others = {"generator.module.coarse_gen.a": torch.ones(2), "discriminator.features.0.weight_orig": torch.ones(2)}
+    torch.save({**others, **entries}, tmp_path / "training.pth")
+    image = torch.rand(1, 3, 24, 32)
+    for result, end in zip(load_vgg(tmp_path / "training.pth")(image), (5, 10, 17), strict=True):
+        assert torch.allclose(result, features[:end](image), atol=1e-6)
+    torch.save({**others, **dict(list(entries.items())[1:])}, tmp_path / "training.pth")
+    with pytest.raises(SetupError, match=r"1 of 14 entries .*: extractor\.enc_1\.0\.weight"):
+        load_vgg(tmp_path / "training.pth")
+
+
 # Checkpoints
 
 
@@ -166,7 +187,7 @@ def test_vgg_weights_that_do_not_fit_are_refused(tmp_path, value):
         load_vgg(tmp_path / "vgg.pth")
 
 
-@pytest.mark.parametrize("load", [load_trunk, load_vgg])
+@pytest.mark.parametrize("load", [load_trunk, load_vgg, load_discriminator])
 @pytest.mark.parametrize("content", [b"", b"no checkpoint\n", bytes(range(256)), b"PK\x03\x04 not a zip", None])
 def test_what_is_no_checkpoint_is_refused(tmp_path, load, content):
     path = tmp_path / "weights.pth"
@@ -195,6 +216,7 @@ class Intruder:
 @pytest.mark.parametrize("save", [torch.save, lambda thing, path: path.write_bytes(pickle.dumps(thing))])
 def test_a_checkpoint_cannot_run_code(tmp_path, save):
     save({"model": Intruder(str(tmp_path / "made"))}, tmp_path / "bad.pth")
-    with pytest.raises(SetupError, match=r"cannot read .*bad\.pth"):
-        load_trunk(tmp_path / "bad.pth")
+    for load in (load_trunk, load_vgg, load_discriminator):
+        with pytest.raises(SetupError, match=r"cannot read .*bad\.pth"):
+            load(tmp_path / "bad.pth")
     assert not (tmp_path / "made").exists()

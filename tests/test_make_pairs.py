@@ -11,6 +11,7 @@ import numpy as np
 import pymupdf
 import pytest
 from conftest import Outcome
+from small_sets import corners, write
 
 from pipeline.errors import InputError, StageError
 from pipeline.pairs import render_pair
@@ -180,6 +181,53 @@ def test_a_pair_that_differs_elsewhere_does_not_pass(tmp_path: Path) -> None:
         check_pair(tmp_path / "out", "a", exact=False)
     with pytest.raises(InputError):
         make_pair(tmp_path / "none.pdf", 0, "b", settings, None)
+
+
+def pair_of_one_word(out: Path, astray: tuple[int, int] | None, side: str) -> Path:
+    """A pair written by hand: a printed word at (40, 40), a written one at (40, 100), and perhaps ink of ``side``."""
+    bare = np.full((300, 400, 3), 255, np.uint8)
+    truth = bare.copy()
+    truth[44:56:2, 42:98] = 0
+    page = truth.copy()
+    page[104:116:2, 42:98] = (0, 0, 160)
+    if astray:
+        x, y = astray
+        {"page": page, "truth": truth}[side][y : y + 8, x : x + 20] = 90
+        if side == "truth":
+            page[y : y + 8, x : x + 20] = 90
+    sides = {"input": page, "gt": truth, "gt_all": bare, "mask": (page != truth).any(axis=2).astype(np.uint8) * 255}
+    for folder, image in sides.items():
+        write(out / folder / "a.png", image)
+    words = [
+        {"text": "word", "kind": kind, "box": [40, y, 100, y + 20], "poly": corners((40, y, 100, y + 20))}
+        for kind, y in (("print", 40), ("hand", 100))
+    ]
+    (out / "json").mkdir()
+    (out / "json" / "a.json").write_text(json.dumps({"words": words}))
+    return out
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_ink_far_from_all_words_does_not_pass_though_the_mask_has_it(tmp_path: Path, exact: bool) -> None:
+    check_pair(pair_of_one_word(tmp_path / "good", None, "page"), "a", exact=exact)
+    with pytest.raises(StageError, match="page and truth differ at 250, 104 px, away from all words"):
+        check_pair(pair_of_one_word(tmp_path / "astray", (250, 104), "page"), "a", exact=exact)
+    with pytest.raises(StageError, match="gt and gt_all differ at 250, 44 px"):
+        check_pair(pair_of_one_word(tmp_path / "bare", (250, 44), "truth"), "a", exact=exact)
+    with pytest.raises(StageError, match="page and truth differ at 42, "):  # the printed word is no place for a pen
+        check_pair(pair_of_one_word(tmp_path / "print", (42, 46), "page"), "a", exact=exact)
+
+
+def test_ink_just_outside_its_word_passes_in_scans_only(tmp_path: Path) -> None:
+    folder = pair_of_one_word(tmp_path / "out", (100, 106), "page")  # reaches 20 px out of it
+    with pytest.raises(StageError, match="page and truth differ at 104, 106 px"):
+        check_pair(folder, "a", exact=True)
+    with pytest.raises(StageError, match="the mask marks pixels at 107, 106 px"):
+        check_pair(folder, "a", exact=False)
+    mask = read_image(folder / "mask" / "a.png")[..., 0]
+    mask[:, 107:] = 0
+    write(folder / "mask" / "a.png", mask)
+    check_pair(folder, "a", exact=False)
 
 
 def test_text_in_pictures_is_not_scored(tmp_path: Path) -> None:

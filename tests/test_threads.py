@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from small_ctrnet import write_small_documents
+from small_ctrnet import SMALL_DOCUMENTS, small_documents, write_small_documents
 
 from detectors.base import DetectorSettings
 from detectors.registry import create_detector
@@ -18,6 +19,8 @@ from pipeline.selection import InkSelection
 from pipeline.threads import MOST_THREADS, map_in_threads
 from pipeline.types import Box, PageRef, TextRegion, Tile
 from remover.base import RemoverSettings
+from remover.ctrnet import save_generator
+from remover.ctrnet.winograd import WinogradConv2d
 from remover.registry import REMOVERS, create_remover
 from workflows.cluster import count_cores
 from workflows.config import RunSettings
@@ -94,6 +97,26 @@ def test_a_remover_predicts_the_same_with_any_number_of_threads(name, page, tmp_
     for one, other, tile in zip(alone, together, tiles, strict=True):
         assert one.box == other.box == tile.box and (one.image == other.image).all()
         assert (one.image != tile.image).any()
+
+
+def test_a_wide_network_predicts_the_same_with_any_number_of_threads(page, tmp_path):
+    # wide enough for Winograd's convolutions, whose memory between the steps no two threads may share
+    wide = replace(SMALL_DOCUMENTS, base_width=32)
+    weights = tmp_path / "wide.safetensors"
+    save_generator(small_documents(config=wide), weights, {})
+    ink = page.max(axis=2) < 110
+    boxes = [Box(x, y, x + 192, y + 192) for y in (0, 300, 600) for x in (0, 250, 500, 750)]
+    tiles = [Tile(box, page[box.slices], ink[box.slices], ink[box.slices]) for box in boxes]
+    alone, together = (
+        create_remover(
+            "ctrnet", RemoverSettings(weights=weights, threads=threads, engine="torch", precision="fp32", device="cpu")
+        )
+        for threads in (1, 3)
+    )
+    kinds = [type(module) for module in together._engine._network.modules()]
+    assert WinogradConv2d in kinds and together._threads == 3
+    for one, other in zip(alone.remove(tiles), together.remove(tiles), strict=True):
+        assert (one.image == other.image).all()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -25,7 +26,6 @@ from remover.ctrnet.network import Generator, GeneratorConfig
 
 PREFIX = "generator."
 FORMAT = "restore-docs ctrnet 1"
-_MOST_LISTED = 8
 _REMEDY = "give a CTRNet checkpoint (.pth) or one of our own files (.safetensors) as --weights"
 
 
@@ -36,8 +36,9 @@ def load_generator(source: str | Path | Mapping[str, Tensor], config: GeneratorC
     there is nothing else). ``config`` is for smaller networks than the published one; our own files bring theirs.
 
     Raises:
-        SetupError: the file cannot be read or was altered; or a key of the generator is missing, unknown or of another
-            shape, or a weight is not finite. All such keys are listed.
+        SetupError: the file cannot be read or was altered; or a key of the generator is missing, unknown, no tensor of
+            the right kind (weights are real numbers, counters whole ones) or of another shape, or a weight is not
+            finite. All such keys are listed.
     """
     name = "the given weights"
     if isinstance(source, Mapping):
@@ -107,33 +108,49 @@ def _read_checkpoint(path: Path) -> Mapping[str, Any]:
 
 def _of_generator(loaded: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     """The generator's tensors under their names without prefix; other networks' are left out."""
-    plain = {str(key).replace("module.", ""): value for key, value in loaded.items()}
+    plain: dict[str, Any] = {}
+    for key, value in loaded.items():
+        bare = str(key).replace("module.", "")
+        if bare in plain:
+            raise SetupError(f"{name} holds {bare} twice, once with 'module.' in its name", _REMEDY)
+        plain[bare] = value
     ours = {key[len(PREFIX) :]: value for key, value in plain.items() if key.startswith(PREFIX)}
     if not ours and any(key.startswith(("coarse_gen.", "texture_generator.")) for key in plain):
         ours = plain
     if not ours:
-        raise SetupError(f"{name}: no key starts with {PREFIX!r}; there are {_list(list(plain))}", _REMEDY)
+        there = ", ".join(sorted({key.split(".")[0] for key in plain})) or "none"
+        raise SetupError(f"{name}: no key starts with {PREFIX!r}; there are {there}", _REMEDY)
+    others = [f"{key} is {_kind(value)}" for key, value in ours.items() if not isinstance(value, Tensor | np.ndarray)]
+    if others:
+        raise SetupError(f"{name} does not fit the network; no tensors: {', '.join(others)}", _REMEDY)
     return {key: torch.as_tensor(value) for key, value in ours.items()}
 
 
 def _refuse_mismatch(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], name: str) -> None:
-    missing = [key for key in wanted if key not in tensors]
-    unknown = [key for key in tensors if key not in wanted]
-    shapes = [
-        f"{key} {tuple(tensors[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in tensors and tensors[key].shape != wanted[key].shape
-    ]
-    broken = [key for key, t in tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())]
-    found = (("missing", missing), ("unknown", unknown), ("of another shape", shapes), ("not finite", broken))
-    faults = [f"{what}: {_list(keys)}" for what, keys in found if keys]
+    both = [(key, tensors[key], wanted[key]) for key in wanted if key in tensors]
+    found = {
+        "missing": [key for key in wanted if key not in tensors],
+        "unknown": [key for key in tensors if key not in wanted],
+        "of another shape": [
+            f"{key} {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
+            for key, ours, theirs in both
+            if ours.shape != theirs.shape
+        ],
+        # an integer weight or a counter with a fraction would be rounded into place without a word
+        "of another kind": [
+            f"{key} is {_kind(ours)}, not {_kind(theirs)}"
+            for key, ours, theirs in both
+            if ours.is_complex() or ours.is_floating_point() != theirs.is_floating_point()
+        ],
+        "not finite": [key for key, ours, _ in both if not bool(ours.isfinite().all())],
+    }
+    faults = [f"{what}: {', '.join(keys)}" for what, keys in found.items() if keys]
     if faults:
         raise SetupError(f"{name} does not fit the network; " + "; ".join(faults), _REMEDY)
 
 
-def _list(keys: list[str]) -> str:
-    shown = ", ".join(keys[:_MOST_LISTED])
-    return shown + (f" and {len(keys) - _MOST_LISTED} more" if len(keys) > _MOST_LISTED else "")
+def _kind(value: object) -> str:
+    return str(value.dtype).removeprefix("torch.") if isinstance(value, Tensor) else type(value).__name__
 
 
 def _open_own(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -6,13 +6,19 @@ ECCV 2022. Spectral normalization: Miyato et al., ICLR 2018. Needed for training
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
 
+from pipeline.errors import SetupError
+from remover.ctrnet.entries import fill, read_entries, unwrapped
+
 SLOPE = 0.2  # of the leaky ReLUs
+PREFIX = "discriminator."
+REMEDY = "give a CTRNet training checkpoint, whose entries discriminator.conv1.0.weight_orig and so on are complete"
 
 
 class Judgement(NamedTuple):
@@ -61,3 +67,25 @@ def _build_conv(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 def _build_layer(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(_build_conv(in_channels, out_channels, stride), nn.LeakyReLU(SLOPE))
+
+
+def load_discriminator(path: Path) -> Discriminator:
+    """The discriminator in the CTRNet training checkpoint at ``path``, in evaluation mode, on the CPU.
+
+    Its entries start with ``discriminator.`` there, or with nothing where the file holds no other network; "module." is
+    taken out of their names, which training on several GPUs puts there. Raises SetupError when the file cannot be read,
+    when an entry is missing, unknown or does not fit, or when the first layer is not the same under both its names.
+    """
+    entries = unwrapped(read_entries(path, REMEDY))
+    ours = {name.removeprefix(PREFIX): value for name, value in entries.items() if name.startswith(PREFIX)} or entries
+    network = Discriminator()
+    fill(network, ours, path, REMEDY)
+    unknown = [name for name in ours if name not in network.state_dict()]
+    if unknown:
+        raise SetupError(f"{path} has entries that are none of the discriminator's: {', '.join(unknown)}", REMEDY)
+    twins = {name: name.replace("features.", "conv1.") for name in ours if name.startswith("features.")}
+    unlike = [name for name, twin in twins.items() if not torch.equal(ours[name], ours[twin])]
+    if unlike:
+        what = f"{path} holds two first layers: {', '.join(f'{name} is not {twins[name]}' for name in unlike)}"
+        raise SetupError(what, REMEDY)
+    return network.eval()

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 Precision = Literal["fp32", "bf16"]
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _WINOGRAD_WIDTH = 128  # channels; with 64 it takes a quarter longer than torch's own convolutions
+# what the allocators say: torch's on Linux and elsewhere, and C++'s, which OpenVINO passes on
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc")
 _WEIGHT_BYTES, _TENSOR_BYTES = 4 << 20, 32 << 20
 
 
@@ -84,7 +86,51 @@ class CpuEngine:
             with torch.inference_mode(), _memory_errors():
                 parts = [torch.from_numpy(part) for part in batch if part is not None]
                 last = _convert(parts, self._dtype)
-                yield self._network(*last).float().numpy()
+                prediction = self._network(*last).float().numpy()
+            yield prediction
+
+
+class Transfer(Protocol):
+    """How batches get to where they are computed, and predictions back."""
+
+    device: str
+
+    def send(self, parts: list[Array]) -> list[Tensor]:
+        """The parts on their way to the device; computing goes on meanwhile."""
+        ...
+
+    def wait_for(self, parts: list[Tensor]) -> None:
+        """Let what is computed from now on wait until these parts are there."""
+        ...
+
+    def fetch(self, prediction: Tensor) -> Array:
+        """The prediction as an array, once it is computed."""
+        ...
+
+
+class CudaTransfer:
+    """Copies from pinned memory on a stream of their own, beside what is computed."""
+
+    device = "cuda"
+
+    def __init__(self) -> None:
+        self._stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def send(self, parts: list[Array]) -> list[Tensor]:
+        """See ``Transfer.send``."""
+        pinned = [torch.from_numpy(part).pin_memory() for part in parts]
+        with torch.cuda.stream(self._stream):
+            return [part.to(self.device, non_blocking=True) for part in pinned]
+
+    def wait_for(self, parts: list[Tensor]) -> None:
+        """See ``Transfer.wait_for``."""
+        torch.cuda.current_stream().wait_stream(self._stream)
+        for part in parts:  # made on the other stream: not to be reused there before this one is done
+            part.record_stream(torch.cuda.current_stream())
+
+    def fetch(self, prediction: Tensor) -> Array:
+        """See ``Transfer.fetch``."""
+        return prediction.cpu().numpy()
 
 
 class GpuEngine:
@@ -94,39 +140,39 @@ class GpuEngine:
     takes_any_size = False
     side_by_side = False
 
-    def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
-        self._device = torch.device("cuda")
+    def __init__(self, network: InferenceGenerator, precision: Precision, transfer: Transfer | None = None) -> None:
+        """``transfer`` replaces that to the CUDA device, and says on which device the network is."""
+        self._transfer = transfer or CudaTransfer()
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         torch.backends.cudnn.benchmark = True  # shapes are fixed: kernels are chosen once
         self.takes_prefill = network.config.prefill
-        placed = _place(network, "cuda", self._dtype)
+        placed = _place(network, self._transfer.device, self._dtype)
         self._network: Any = torch.compile(placed, mode="reduce-overhead", dynamic=False)
-        self._copies: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:
         """See ``Engine.run``. While one batch is computed, the next is on its way to the device."""
-        with torch.inference_mode(), _memory_errors():
-            waiting = iter(batches)
-            following = self._send(next(waiting, None))
-            while following is not None:
-                torch.cuda.current_stream().wait_stream(self._copies)
-                image, mask, soft_mask, *prefill = following
-                for part in following:  # made on the other stream: not to be reused there before this one is done
-                    part.record_stream(torch.cuda.current_stream())
-                structure = grey_structure_maps(prefill[0]).expand_as(image) if prefill else structure_maps(image)
-                last = _convert([image, mask, soft_mask, structure, *prefill], self._dtype)
-                prediction = self._network(*last).float()
+        waiting = iter(batches)
+        following = self._send(next(waiting, None))
+        while following is not None:
+            with torch.inference_mode(), _memory_errors():
+                prediction = self._predict(following)
                 following = self._send(next(waiting, None))
-                yield prediction.cpu().numpy()
+                fetched = self._transfer.fetch(prediction)
+            yield fetched
+
+    def _predict(self, parts: list[Tensor]) -> Tensor:
+        self._transfer.wait_for(parts)
+        image, mask, soft_mask, *prefill = parts
+        structure = grey_structure_maps(prefill[0]).expand_as(image) if prefill else structure_maps(image)
+        prediction: Tensor = self._network(*_convert([image, mask, soft_mask, structure, *prefill], self._dtype))
+        return prediction.float()
 
     def _send(self, batch: Batch | None) -> list[Tensor] | None:
         """Image, mask, soft mask and the prefill, if any, on their way."""
         if batch is None:
             return None
-        parts = batch._replace(structure=None)
-        pinned = [torch.from_numpy(part).pin_memory() for part in parts if part is not None]
-        with torch.cuda.stream(self._copies):
-            return [part.to(self._device, non_blocking=True) for part in pinned]
+        with _memory_errors():
+            return self._transfer.send([part for part in batch._replace(structure=None) if part is not None])
 
 
 class OpenVinoEngine:
@@ -154,8 +200,12 @@ class OpenVinoEngine:
             assert batch.structure is not None
             shape = batch.image.shape
             if self._compiled is None or self._compiled[0] != shape:
-                self._compiled = shape, self._compile(batch)
-            yield np.array(self._compiled[1]([part for part in batch if part is not None])[0])
+                self._compiled = None  # at most one at a time takes memory
+                with _memory_errors():
+                    self._compiled = shape, self._compile(batch)
+            with _memory_errors():
+                prediction = np.array(self._compiled[1]([part for part in batch if part is not None])[0])
+            yield prediction
 
     def _compile(self, batch: Batch) -> Any:
         example = tuple(torch.from_numpy(part) for part in batch if part is not None)
@@ -178,7 +228,7 @@ def _convert(parts: list[Tensor], dtype: torch.dtype) -> list[Tensor]:
 
 
 class _memory_errors:  # noqa: N801 - reads as the statement it is
-    """Turns what torch raises when memory runs out into MemoryError."""
+    """Turns what torch and OpenVINO raise when memory runs out into MemoryError."""
 
     def __enter__(self) -> None:
         return None
@@ -187,7 +237,7 @@ class _memory_errors:  # noqa: N801 - reads as the statement it is
         if isinstance(error, torch.cuda.OutOfMemoryError):
             torch.cuda.empty_cache()
             raise MemoryError("the GPU's memory is used up") from error
-        if isinstance(error, RuntimeError) and "not enough memory" in str(error):
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY):
             raise MemoryError("memory is used up") from error
 
 

@@ -19,17 +19,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import SetupError
+from remover.ctrnet.entries import fill, read_entries, unwrapped
 
 ABN_EPS = 1e-5
 ABN_MOMENTUM = 0.1
-SHOWN_ENTRIES = 5  # of those missing or of the wrong shape, in a message
 AbnMaker = Callable[[int, float | None], nn.Module]  # (channels, slope of the leaky ReLU, None for identity)
 
 TRUNK_REMEDY = (
     "give the TResNet-L checkpoint trained with the asymmetric loss on Open Images: "
     "a dictionary with its weights under 'model', saved by torch"
 )
-VGG_REMEDY = "give torchvision's VGG-16 weights for ImageNet: a state dictionary with features.0.weight and so on"
+VGG_REMEDY = (
+    "give torchvision's VGG-16 weights for ImageNet, a state dictionary with features.0.weight and so on, "
+    "or a CTRNet training checkpoint with extractor.enc_1.0.weight and so on"
+)
+EXTRACTOR = "extractor."  # what the names of these features start with in a CTRNet training checkpoint
 
 
 class PlainABN(nn.Module):
@@ -219,23 +223,26 @@ def load_trunk(path: Path, abn: AbnMaker | None = None) -> TResNetTrunk:
     names, which training on several GPUs puts there. Raises SetupError when the file cannot be read, or when an entry
     of the trunk is missing or has another shape.
     """
-    checkpoint = _read_checkpoint(path, TRUNK_REMEDY)
+    checkpoint = read_entries(path, TRUNK_REMEDY)
     entries = checkpoint.get("model", checkpoint)
     if not isinstance(entries, Mapping):
         raise SetupError(f"{path} holds no dictionary under 'model' but a {type(entries).__name__}", TRUNK_REMEDY)
     trunk = TResNetTrunk(abn)
-    _fill(trunk, {str(name).replace("module.", ""): value for name, value in entries.items()}, path, TRUNK_REMEDY)
+    fill(trunk, unwrapped(entries), path, TRUNK_REMEDY)
     return trunk
 
 
 def load_vgg(path: Path) -> VggFeatures:
-    """The features with torchvision's weights at ``path``, on the CPU.
+    """The features with torchvision's weights at ``path``, or with those in a CTRNet training checkpoint, on the CPU.
 
-    Of the entries ``features.N.weight`` and ``features.N.bias`` the first 14 are used. Raises SetupError as
-    ``load_trunk`` does, with torchvision's names in the message.
+    Of torchvision's entries ``features.N.weight`` and ``features.N.bias`` the first 14 are used; a training checkpoint
+    has them as ``extractor.enc_N.*``, with "module." where training on several GPUs puts it. Raises SetupError as
+    ``load_trunk`` does, with the file's own names in the message.
     """
     vgg = VggFeatures()
-    _fill(vgg, _read_checkpoint(path, VGG_REMEDY), path, VGG_REMEDY, _torchvision_name)
+    entries = unwrapped(read_entries(path, VGG_REMEDY))
+    of_training = any(name.startswith(EXTRACTOR) for name in entries)
+    fill(vgg, entries, path, VGG_REMEDY, EXTRACTOR.__add__ if of_training else _torchvision_name)
     return vgg
 
 
@@ -243,30 +250,3 @@ def _torchvision_name(name: str) -> str:
     """enc_2.0.weight -> features.5.weight: the stages begin at layers 0, 5 and 10."""
     stage, index, kind = name.removeprefix("enc_").split(".")
     return f"features.{5 * (int(stage) - 1) + int(index)}.{kind}"
-
-
-def _read_checkpoint(path: Path, remedy: str) -> Mapping[str, Any]:
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # reading bytes that are no pickle may raise anything
-        raise SetupError(f"cannot read {path} as a checkpoint: {error}", remedy) from error
-    if not isinstance(checkpoint, Mapping):
-        raise SetupError(f"{path} holds no dictionary but a {type(checkpoint).__name__}", remedy)
-    return checkpoint
-
-
-def _fill(
-    module: nn.Module, entries: Mapping[str, Any], path: Path, remedy: str, published: Callable[[str], str] = str
-) -> None:
-    """Load all of ``module``'s entries, each from the one that ``published`` names; SetupError if any does not fit."""
-    own = module.state_dict()
-    wrong = [published(name) for name, tensor in own.items() if not _fits(entries.get(published(name)), tensor)]
-    if wrong:
-        shown = ", ".join(wrong[:SHOWN_ENTRIES]) + (", ..." if len(wrong) > SHOWN_ENTRIES else "")
-        what = f"{len(wrong)} of {len(own)} entries are missing in {path} or have another shape: {shown}"
-        raise SetupError(what, remedy)
-    module.load_state_dict({name: entries[published(name)] for name in own})
-
-
-def _fits(value: object, tensor: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == tensor.shape

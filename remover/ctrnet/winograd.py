@@ -8,6 +8,8 @@ steps stays in the cache.
 
 from __future__ import annotations
 
+import threading
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,14 +24,17 @@ _KERNEL = [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 2
 _OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 
 
-class Scratch:
-    """Memory for what lies between the steps, kept from call to call: getting it anew costs as much as using it."""
+class Scratch(threading.local):
+    """Memory for what lies between the steps, kept from call to call: getting it anew costs as much as using it.
+
+    Each thread has its own: tiles may be worked on side by side.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
 
     def reserve(self, name: str, *shape: int) -> Tensor:
-        """A float32 tensor of this shape with any content; it is the same memory for every call with this name."""
+        """A float32 tensor of this shape, any content; in one thread the same memory for every call with this name."""
         count = int(torch.Size(shape).numel())
         if name not in self._kept or self._kept[name].numel() < count:
             self._kept[name] = torch.empty(count)

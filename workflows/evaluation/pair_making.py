@@ -1,6 +1,6 @@
 """One page of a PDF as a pair of a benchmark: with and without its text, perhaps written on, perhaps scanned.
 
-What is written is read back and checked: page and truth may differ at the strokes only.
+What is written is read back and checked: its sides may differ at the words only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from pipeline.errors import OutputError, StageError
-from pipeline.metrics import text_areas
-from pipeline.pairs import Pair, render_pair
+from pipeline.metrics import BACKGROUND_GAP, WORD_REACH
+from pipeline.pairs import MARGIN_PX, Pair, near_words, render_pair
 from pipeline.types import Array
 from workflows.evaluation.samples import read_image
 
@@ -97,27 +97,36 @@ def make_pair(path: Path, page_index: int, name: str, settings: PairSettings, fi
 
 
 def check_pair(folder: Path, name: str, *, exact: bool) -> None:
-    """Read a pair back and make sure that page and truth differ at the text only.
+    """Read a pair back and make sure that its sides differ at the words only, as the annotation places them.
 
-    ``exact``: at the strokes' very pixels; else, for scans, nowhere farther than 18 px from strokes and words, where
-    the background is scored. Raises StageError.
+    Page and truth may differ at what should go; where that is handwriting, the truth and ``gt_all`` at the print.
+    ``exact``: 3 px from their polygons at most, and at the mask's very pixels; else, for scans, no farther than the
+    background begins, 24 px, with the mask within 6 px. Raises StageError.
     """
     told = json.loads((folder / "json" / f"{name}.json").read_text("utf-8"))
+    written = any(word["kind"] == HAND for word in told["words"])
     page, truth = (read_image(folder / side / f"{name}.png") for side in ("input", "gt"))
     strokes = read_image(folder / "mask" / f"{name}.png")[..., 0] > 0
+    goes = [np.array(word["poly"]) for word in told["words"] if word["kind"] == HAND or not written]
+    height, width = strokes.shape
+    reach = MARGIN_PX if exact else WORD_REACH + BACKGROUND_GAP
     differs = (page != truth).any(axis=2)
-    goes = [np.array(word["poly"]) for word in told["words"] if word["kind"] == HAND or not _has_hand(told)]
-    areas = text_areas(goes, strokes)
-    astray = differs & (~strokes if exact else areas.background)
-    if astray.any():
-        y, x = np.argwhere(astray)[0]
-        raise StageError(f"page and truth differ at {x}, {y} px, away from all strokes", "please report this", "check")
+    _refuse("page and truth differ", differs & ~near_words(goes, height, width, reach))
+    _refuse("the mask marks pixels", strokes & ~near_words(goes, height, width, min(reach, WORD_REACH)))
+    if exact:
+        _refuse("the mask is not where page and truth differ,", differs ^ strokes)
     if not (differs & strokes).any():
         raise StageError("page and truth are the same", "use another page", "check")
+    if written:
+        bare = read_image(folder / "gt_all" / f"{name}.png")
+        stays = [np.array(word["poly"]) for word in told["words"] if word["kind"] != HAND]
+        _refuse("gt and gt_all differ", (truth != bare).any(axis=2) & ~near_words(stays, height, width, reach))
 
 
-def _has_hand(told: dict[str, Any]) -> bool:
-    return any(word["kind"] == HAND for word in told["words"])
+def _refuse(what: str, astray: Array) -> None:
+    if astray.any():
+        y, x = np.argwhere(astray)[0]
+        raise StageError(f"{what} at {x}, {y} px, away from all words", "please report this", "check")
 
 
 def _kind(settings: PairSettings) -> str:
