@@ -14,6 +14,7 @@ from detectors.bands import Finding, Found, cut_piece, drop_enclosing, join_look
 from detectors.base import DetectorSettings
 from detectors.looks import Look, has_small_marks, plan_looks
 from detectors.models import load_model
+from pipeline.complaints import without_words
 from pipeline.errors import StageError
 from pipeline.geometry import clip_polygon, reading_order
 from pipeline.types import Array, PageRef, TextRegion
@@ -36,7 +37,8 @@ class PaddleOcrDetector:
             found = self._look(image, plan_looks(width, height))
         except Exception as error:  # whatever onnxruntime, OpenCV or PaddleOCR raise: this page failed, no other
             raise StageError(
-                f"text detection failed on page {ref.page_number} of {ref.document} ({width} x {height} px): {error}",
+                f"text detection failed on page {ref.page_number} of {ref.document} ({width} x {height} px): "
+                f"{without_words(error)}",
                 "if memory ran out, give the worker more of it",
                 "detect",
                 ref.page_number,

@@ -114,11 +114,11 @@ def _sync_folder(folder: Path) -> None:
 
 def _output_error(path: Path, error: Exception) -> OutputError:
     if isinstance(error, OverflowError):
-        return OutputError(f"{path} cannot be written: {error}", "use --format pdf")
+        return OutputError(f"{path} cannot be written: a TIFF holds 4 GB", "use --format pdf")
     if isinstance(error, OSError):
         remedy = _REMEDIES.get(error.errno or 0, "")
-        return OutputError(f"{path} cannot be written: {error.strerror or error}", remedy)
-    return OutputError(f"{path} cannot be put together: {error}", "a work file is damaged: run it again")
+        return OutputError(f"{path} cannot be written: {error.strerror or type(error).__name__}", remedy)
+    return OutputError(f"{path} cannot be put together: {type(error).__name__}", "a work file is damaged: run it again")
 
 
 def _copy(paths: Sequence[Path], out: BinaryIO) -> None:

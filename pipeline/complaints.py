@@ -1,12 +1,15 @@
 """What libraries say of a document, without the document's own words.
 
 MuPDF quotes names and operators that it does not know, fonts and resources: words of the document, which must reach
-no report and no log. Only what MuPDF itself says is kept.
+no report and no log. Only what MuPDF itself says is kept. Of an error that nobody foresaw nothing is.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
+from pathlib import Path
 
 # How MuPDF begins a message; what follows the next colon may be quoted from the document
 _KIND = re.compile(r"^(?:(?:MuPDF|syntax|format|library|limit|argument|system|unsupported|code) ?(?:error)?: )*", re.I)
@@ -40,3 +43,18 @@ def without_names(message: str) -> str:
     kept = [word if word.islower() or word.strip(".,;") in _OWN or not word.isalpha() else "..." for word in words]
     plain = [word if word.isascii() else "..." for word in kept]
     return (line[:begin] + " ".join(plain)).strip(" :")
+
+
+def without_words(error: BaseException) -> str:
+    """What an error is and where it was raised: ``KeyError in decode (fields.py, line 7)``.
+
+    Its own words may quote the document: a KeyError says the key that it did not find. Only the operating system's
+    are known, by their number.
+    """
+    told = type(error).__name__
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        told += f", {os.strerror(error.errno)},"
+    frames = traceback.extract_tb(error.__traceback__)
+    return (
+        f"{told} in {frames[-1].name} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else told
+    )

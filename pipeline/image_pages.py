@@ -13,6 +13,7 @@ import numpy as np
 import pymupdf
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
+from pipeline.complaints import without_names
 from pipeline.errors import InputError, RestoreError, StageError
 from pipeline.formats import DocumentKind, RasterSettings
 from pipeline.jpeg_tables import tables_of, turned
@@ -106,7 +107,9 @@ def _opened(path: str, kind: DocumentKind) -> Iterator[Image.Image]:
         what = f"{path} is damaged, or of a sort that is not supported: no {kind.name} image can be read from it"
         raise InputError(what, "save it anew as 8-bit RGB, or scan it again") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise InputError(f"{path} is damaged: {error}", _REMEDY_DAMAGED) from error
+        # Pillow's own words say what is wrong; those of other errors are what was in the file
+        says = without_names(str(error)) if isinstance(error, OSError | SyntaxError | EOFError) else ""
+        raise InputError(f"{path} is damaged: {says or type(error).__name__}", _REMEDY_DAMAGED) from error
 
 
 def _refuse_large(image: Image.Image, path: str, max_pixels: int) -> None:
@@ -187,6 +190,6 @@ def _to_srgb(image: Image.Image, profile: bytes, path: str) -> Image.Image:
             return image
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        logger.warning("%s: its colour profile cannot be used and is ignored: %s", path, error)
+        logger.warning("%s: its colour profile cannot be used and is ignored: %s", path, type(error).__name__)
         return image
     return image if converted is None else converted

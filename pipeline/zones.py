@@ -111,12 +111,14 @@ def zones_file(path: Path, document: str) -> Path:
 def write_zones_of(document: str, path: Path, target: Path) -> None:
     """Write the zones of a file as they are for the document of that name, so that they are that under any name.
 
-    Zones that are not for it stay in, for no document: whether any zone is to be removed decides about the rest of a
-    page. Raises as ``read_zones`` does; OSError.
+    They lose their own names, which may tell of somebody, and are ``zone N`` then. Zones that are not for it stay in,
+    for no document: whether any zone is to be removed decides about the rest of a page.
+    Raises as ``read_zones`` does; OSError.
     """
     content = json.loads(path.read_text("utf-8-sig"))
     for entry, zone in zip(content["zones"], read_zones(path), strict=True):
         entry.pop("documents", None)
+        entry.pop("name", None)
         if not zone.is_for(document):
             entry["documents"] = [_NO_DOCUMENT]
     scratch = target.with_name(f".{target.name}.part")

@@ -38,6 +38,15 @@ class RaisingDetector(BlindDetector):
         return ()
 
 
+class QuotingDetector(BlindDetector):
+    """Breaks as a bug would, with words of the document in what it says."""
+
+    words = "VOLKHARDTSON of Klein-Nordende"
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        raise ValueError(self.words)
+
+
 class HungryDetector(BlindDetector):
     """Runs out of memory."""
 

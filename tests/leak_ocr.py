@@ -23,6 +23,7 @@ from canaries import HEIGHT_PT, LINE, WIDTH_PT
 from PIL import Image
 
 DPI = 144
+NO_TESSERACT = "" if shutil.which("tesseract") else "Tesseract is not installed: apt-get install tesseract-ocr"
 TELLING = 5
 """So many letters of a word in a row, as read, give it away."""
 
@@ -68,6 +69,8 @@ def stretched(part: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
             continue
         full = (values - values.min()) / np.ptp(values) * 255
         yield f"{name}, stretched", _rgb(full)
+        # beside black print, whatever is paler stays pale, and Tesseract takes it for paper
+        yield f"{name}, all that is not paper", _rgb(255.0 * (np.abs(values - np.median(values)) < 0.5))
         low, high = np.percentile(values, (2, 98))
         if high > low:
             yield f"{name}, stretched hard", _rgb((values - low) / (high - low) * 255)
@@ -129,9 +132,7 @@ def _recognizer() -> tuple[Any, list[str]]:
 
 
 def whole_page(path: Path, words: Sequence[str]) -> tuple[str, ...]:
-    """What Tesseract reads anywhere on a page, as it is and stretched; nothing where Tesseract is not installed."""
-    if shutil.which("tesseract") is None:
-        return ()
+    """What Tesseract reads anywhere on a page, as it is and stretched. Raises FileNotFoundError without Tesseract."""
     found = []
     for page in pages_of(path):
         for name, look in (("as it is", page), *stretched(page)):

@@ -166,6 +166,17 @@ class LeavesTheInk(LeakyWriter):
         Image.fromarray(pixels).save(output, dpi=(72 * SCALE, 72 * SCALE))
 
 
+class LeavesPaleInk(LeavesTheInk):
+    """Removes the ink from white paper all but one grey level; frame and print stay as black as they were."""
+
+    finders = frozenset({"ocr-stretched", "guess", "ocr-whole-page"})
+    blind = frozenset({"raw", "anatomy"})
+
+    def spoil(self, output: Path) -> None:
+        page, clean = np.asarray(picture(SECRET)), np.asarray(picture())
+        self.save(output, np.where((page != clean) & (page < 128), np.uint8(254), clean))
+
+
 class LeavesFaintInk(LeavesTheInk):
     """Removes the ink from coloured paper all but one grey level of blue, which no eye sees beside the noise."""
 
@@ -217,5 +228,5 @@ class Talks(LeakyWriter):
 
 LEAKY_WRITERS = (
     KeepsEarlierRevision, CopiesMetadata, LeavesTextLayer, PaintsABox, KeepsSmallPicture, CopiesExif,
-    KeepsAKeyOfItsOwn, LeavesTheInk, LeavesFaintInk, LeavesSpecks, LeavesASilhouette, Talks,
+    KeepsAKeyOfItsOwn, LeavesTheInk, LeavesPaleInk, LeavesFaintInk, LeavesSpecks, LeavesASilhouette, Talks,
 )  # fmt: skip

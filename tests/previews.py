@@ -90,13 +90,15 @@ def full_report(folder: Path) -> dict[str, Any]:
         previews=write_previews(folder, "a2"),
         reasons={"handwriting": 1000, "entity:email": 250},
         checks=[
-            {"name": "detector", "found": 0, "outcome": "clear"},
-            {"name": "stroke network", "found": 1, "outcome": "still there after a plain fill"},
+            {"name": "detector", "found": 0},
+            {"name": "stroke network", "found": 1},
         ],
-        residual_regions=[[[0.1, 0.1], [0.5, 0.1], [0.5, 0.2], [0.1, 0.2]]],
-        attempts=3,
+        residual_boxes=[[0.1, 0.1, 0.5, 0.2]],
+        removed_again=3,
     )
-    restored = page_entry(1, previews=write_previews(folder, "a1"), reasons={"handwriting": 9}, checks=[], attempts=1)
+    restored = page_entry(
+        1, previews=write_previews(folder, "a1"), reasons={"handwriting": 9}, checks=[], removed_again=1
+    )
     broken = page_entry(1, "FAILED", failure=FAILURE)
     return report_of(
         document_entry("c.jpg", "UNCHANGED", (page_entry(1, "UNCHANGED"),)),

@@ -29,10 +29,10 @@ def draw_letter(path: Path) -> Path:
     return path
 
 
-def names_in(folder: Path) -> set[str]:
+def names_in(folder: Path, secret: str = SECRET) -> set[str]:
     """Files whose name or bytes hold the secret."""
-    held = {p for p in folder.rglob("*") if SECRET in p.name}
-    return {str(p) for p in held | {p for p in folder.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()}}
+    held = {p for p in folder.rglob("*") if secret in p.name}
+    return {str(p) for p in held | {p for p in folder.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()}}
 
 
 def test_names_stay_in_the_state_folder(tmp_path, restore_docs, caplog):
@@ -48,8 +48,10 @@ def test_names_stay_in_the_state_folder(tmp_path, restore_docs, caplog):
     assert sorted(names) == ["document-0001", "document-0002", "document-0003"]
     assert all(SECRET in source for source in names.values())
     written = sorted(p.name for p in out.iterdir())
-    assert written == ["document-0002.png", "report.html", "report.json"]
-    assert {int(p.stat().st_mtime) for p in out.iterdir()} == {EPOCH}
+    (number,) = (name for name, source in names.items() if source.endswith(".png"))
+    assert written == [f"{number}.png", "report.html", "report.json"]
+    assert {int(p.stat().st_mtime) for p in (*out.iterdir(), out)} == {EPOCH}
+    assert [entry["source"].split(".")[0] for entry in done.report["documents"]] == sorted(names)
     assert str(tmp_path) not in (out / "report.json").read_text()
 
 
@@ -102,3 +104,9 @@ def test_the_report_shows_nothing_that_was_looked_for():
     settings = RunSettings(anonymize=True, match=("Jane Doe",), words=Path("/home/me/jane.txt"), state=Path("/x"))
     shown = json.dumps(settings.public())
     assert "Jane" not in shown and "jane" not in shown and "/x" not in shown
+
+
+def test_a_detector_model_is_shown_only_if_it_is_the_one_that_comes_with_the_program():
+    shown = RunSettings(anonymize=True, detector_model="/home/jane/model").public()["detector_model"]
+    assert shown == "(not shown)"
+    assert RunSettings(anonymize=True).public()["detector_model"].startswith("PP-OCR")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from canaries import ACCENTED, ANY_DOCUMENT, NAME_SECRET, PASSWORD, SECRET, Place, all_places, write_side_car
+from canaries import ACCENTED, ANY_DOCUMENT, NAME_SECRET, PASSWORD, SECRET, Place, all_places, picture, write_side_car
 from conftest import Outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leak_ocr import NO_TESSERACT, whole_page
 from leak_runs import Left, Variant, run_program, start_program, sweep_names
 from leak_search import PDF_SEARCHES, every_file, search_pikepdf, search_raw, words_in_bytes
 from leak_sweep import PIXEL_SEARCHES, PREVIEWS, SLOW_SEARCHES, STRICT_SEARCHES, searches_for, sweep, told
-from leaky_writers import LEAKY_WRITERS, LeakyWriter, PaintsABox, Talks
+from leaky_writers import LEAKY_WRITERS, LeakyWriter, LeavesPaleInk, LeavesTheInk, PaintsABox, Talks
 from xray_check import XrayError, bad_redactions, install_xray
 
 from workflows import tasks
@@ -149,6 +149,8 @@ def test_all_searches_are_clear_as_the_program_is_used(variant: Variant, tmp_pat
     left = run_program(variant, tmp_path / "world", timeout=800)
     check(left)
     pages = [path for place in PLACES if all_places()[place].visible for path in left.outputs(place)]
+    if NO_TESSERACT:
+        pytest.skip(f"all other searches were clear, but whole pages were not read: {NO_TESSERACT}")
     found = sweep(pages, left.world, WORDS, SLOW_SEARCHES)
     assert not found, told(found)
 
@@ -193,7 +195,23 @@ def test_xray_finds_what_a_box_painter_leaves(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+@pytest.mark.skipif(bool(NO_TESSERACT), reason=NO_TESSERACT)
+@pytest.mark.parametrize(
+    ("writer", "how"), [(LeavesTheInk, "as it is"), (LeavesPaleInk, "grey, all that is not paper")]
+)
+def test_tesseract_reads_what_leaky_writers_leave_on_whole_pages(
+    writer: type[LeavesTheInk], how: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.png"
+    writer(tmp_path / "source").spoil(page)
+    found = {told.removesuffix(", the whole page") for told in whole_page(page, WORDS)}
+    assert how in found and ("as it is" in found) == (writer is LeavesTheInk)
+    picture().save(page)
+    assert not whole_page(page, WORDS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(NO_TESSERACT), reason=NO_TESSERACT)
 def test_tesseract_reads_whole_pages_that_went_in(tmp_path: Path) -> None:
     (search,) = SLOW_SEARCHES.values()
     assert search(make(all_places()["png-pixels"], tmp_path), WORDS)

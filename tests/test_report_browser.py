@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pymupdf
 import pytest
 from PIL import Image
 from previews import document_entry, full_report, page_entry, report_of, write_previews
+from processes import run
 
 from workflows.report_page import write_report_page
 
@@ -218,3 +221,59 @@ def test_the_policy_stops_what_the_page_does_not_bring_along(browser: Any, full:
         assert len([words for words in opened.complaints if "Content Security Policy" in words]) == 3
     finally:
         opened.page.close()
+
+
+@pytest.fixture(scope="module", params=["plain", "anonymized"])
+def real(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """The report of a run of the program on one of its examples, and how it was run."""
+    world = tmp_path_factory.mktemp(request.param)
+    source = Path(__file__).parents[1] / "examples" / "letter.png"
+    words = [source, "--out", world / "out", "--jobs", "1", *(["--anonymize"] if request.param != "plain" else [])]
+    done = run([sys.executable, "-c", "from workflows.cli import main; main()", *words])
+    assert done.returncode in (0, 6), done.stderr
+    return request.param, world / "out" / "report.html"
+
+
+def test_the_report_of_a_real_run(browser: Any, real: tuple[str, Path], tmp_path: Path) -> None:
+    how, path = real
+    entries = json.loads(path.with_name("report.json").read_text())["documents"]
+    assert [entry["pages"][0]["status"] for entry in entries] == ["RESTORED"]
+    opened = Opened(browser, path)
+    try:
+        assert opened.shown() == ["d1-p1"]
+        sliders = opened.page.get_by_role("slider")
+        pictures = opened.page.locator("article img")
+        assert sliders.count() == (how == "plain") and pictures.count() == (3 if how == "plain" else 2)
+        for image in pictures.all():
+            assert image.evaluate("image => image.complete && image.naturalWidth > 200")
+        if how == "plain":
+            assert _dark(opened, 0.98, tmp_path) > 3 * _dark(opened, 0.02, tmp_path)
+        else:
+            assert "letter.png" not in path.read_text(encoding="utf-8")
+        opened.page.locator(".filter label").filter(has_text="Review").click()
+        assert opened.shown() == []
+        opened.page.locator(".filter label").filter(has_text="Restored").click()
+        assert opened.shown() == ["d1-p1"]
+        opened.page.screenshot(path=tmp_path / "report.png", full_page=True)
+        with Image.open(tmp_path / "report.png") as shot:
+            assert shot.height > 1000
+        assert opened.complaints == []
+        assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()[:60]]
+    finally:
+        opened.page.close()
+
+
+def _dark(opened: Opened, share: float, folder: Path) -> int:
+    """Dark pixels of the letter's picture once its slider was dragged to a share of its width."""
+    figure = opened.page.locator(".compare").first
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=8)
+    opened.page.mouse.up()
+    assert abs(split(opened) - 100 * share) < 4
+    figure.screenshot(path=folder / "figure.png")
+    with Image.open(folder / "figure.png") as shot:
+        grey = np.asarray(shot.convert("L"))
+    return int((grey[60:, 30 : int(0.9 * grey.shape[1])] < 110).sum())

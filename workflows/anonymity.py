@@ -13,8 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,11 @@ import cv2
 import numpy as np
 
 from detectors.annotated import find_side_car
-from pipeline.errors import InputError, OutputError, UsageError
+from pipeline.complaints import without_words
+from pipeline.errors import InputError, OutputError, RestoreError, UsageError
 from pipeline.grain import merge_strokes, renew_grain
 from pipeline.types import Array, Colour, PreparedPage
-from pipeline.zones import read_zones, write_zones_of, zones_file
+from pipeline.zones import write_zones_of, zones_file
 from workflows.config import RunSettings
 from workflows.inputs import Source
 from workflows.verification import Verdict
@@ -41,26 +44,46 @@ def state_beside(out: Path) -> Path:
     return out.resolve().with_name(f"{out.resolve().name}-state")
 
 
+@contextmanager
+def hidden(
+    sources: Sequence[Source], settings: RunSettings, state: str, out: str
+) -> Iterator[tuple[Sequence[Source], RunSettings]]:
+    """With ``--anonymize``, sources and settings as ``hide`` gives them, for as long as a run lasts; else as they are.
+
+    However the run ends, the links are gone then, and all in the output folder bears the same time. The state folder
+    must be locked.
+    """
+    if not settings.anonymize:
+        yield sources, settings
+        return
+    try:
+        yield hide(sources, settings, Path(state))
+    finally:
+        shutil.rmtree(Path(state) / LINKS, ignore_errors=True)
+        hide_times(Path(out))
+
+
 def hide(sources: Sequence[Source], settings: RunSettings, state: Path) -> tuple[list[Source], RunSettings]:
     """The sources under names that tell nothing, and settings that find by those what they found by the true ones.
 
-    Raises OutputError, and UsageError or InputError for a zones file that cannot be used.
+    The sources are in the order of their new names, for the old names' order tells of them. Raises OutputError, and
+    UsageError or InputError for a zones file that cannot be used.
     """
-    hidden = hide_names(sources, state)
-    pairs = [(source.path, alias.path) for source, alias in zip(sources, hidden, strict=True) if alias.kind is not None]
+    pairs = hide_names(sources, state)
+    linked = [(source.path, alias.path) for source, alias in pairs if alias.kind is not None]
     changed: dict[str, Any] = {}
     try:
         if settings.detector == "annotated":
-            for path, link in pairs:
+            for path, link in linked:
                 _link_side_car(path, settings.regions, link)
             changed["regions"] = None  # beside the document
-        if settings.zones is not None and any(zone.documents for zone in read_zones(settings.zones)):
-            for path, link in pairs:
+        if settings.zones is not None:
+            for path, link in linked:
                 write_zones_of(path.name, settings.zones, zones_file(state / LINKS, link.name))
             changed["zones"] = state / LINKS
     except OSError as error:
         raise _cannot_write(error) from None
-    return hidden, settings.model_copy(update=changed)
+    return [alias for _, alias in pairs], settings.model_copy(update=changed)
 
 
 def _link_side_car(document: Path, regions: Path | None, link: Path) -> None:
@@ -72,24 +95,44 @@ def _link_side_car(document: Path, regions: Path | None, link: Path) -> None:
         place.unlink(missing_ok=True)
 
 
+@contextmanager
+def telling_no_words(anonymize: bool) -> Iterator[None]:
+    """Let an error that nobody foresaw end the run by its type and place, for its words may be a document's or a name.
+
+    Raises RestoreError in its stead. Whoever hides nothing gets the error as it is.
+    """
+    try:
+        yield
+    except RestoreError:
+        raise
+    except Exception as error:
+        if not anonymize:
+            raise
+        raise RestoreError(f"unexpected {without_words(error)}", "please report this") from None
+
+
 def _cannot_write(error: OSError) -> OutputError:
     return OutputError(f"cannot write to the state folder: {error.strerror}", "check space and permissions")
 
 
-def hide_names(sources: Sequence[Source], state: Path) -> list[Source]:
-    """The sources under names that tell nothing, as links in the state folder. Raises OutputError."""
+def hide_names(sources: Sequence[Source], state: Path) -> list[tuple[Source, Source]]:
+    """The sources, each with itself under a name that tells nothing, in the order of those names.
+
+    Documents are links in the state folder. Raises OutputError.
+    """
     if any(source.url for source in sources):
         raise UsageError("--anonymize takes inputs in folders, not behind URLs", "copy them to a folder first")
     try:
-        state.mkdir(parents=True, exist_ok=True)
         known = _read_names(state / NAMES)
-        hidden = [_hide(source, number, state / LINKS) for source, number in _numbered(sources, known)]
+        named = _numbered(sources, known)
         scratch = state / f"{NAMES}.part"
-        scratch.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.unlink(missing_ok=True)
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
         scratch.replace(state / NAMES)
+        return [(source, _hide(source, name, state / LINKS)) for source, name in named]
     except OSError as error:
         raise _cannot_write(error) from None
-    return hidden
 
 
 def _read_names(path: Path) -> dict[str, str]:
@@ -104,15 +147,14 @@ def _read_names(path: Path) -> dict[str, str]:
 
 
 def _numbered(sources: Sequence[Source], known: dict[str, str]) -> list[tuple[Source, str]]:
-    numbers = {source: name for name, source in known.items()}
-    result = []
-    for source in sources:
-        path = str(source.path)
-        if path not in numbers:
-            numbers[path] = f"document-{len(numbers) + 1:04d}"
-            known[numbers[path]] = path
-        result.append((source, numbers[path]))
-    return result
+    """Each source with its name, in the order of these. ``known`` gets the new ones, which are drawn by lot."""
+    names = {source: name for name, source in known.items()}
+    new = sorted({str(source.path) for source in sources} - names.keys())
+    random.SystemRandom().shuffle(new)
+    for path in new:
+        names[path] = f"document-{len(known) + 1:04d}"
+        known[names[path]] = path
+    return sorted(((source, names[str(source.path)]) for source in sources), key=lambda pair: (len(pair[1]), pair[1]))
 
 
 def _hide(source: Source, name: str, folder: Path) -> Source:
@@ -138,28 +180,35 @@ def _link(target: Path, place: Path) -> None:
     scratch.replace(place)
 
 
-def without_folders(part: Any, state: Path) -> Any:
-    """A report, or a part of it, in which no text names the folder that the links are in."""
+def hidden_places(settings: RunSettings, state: Path) -> dict[str, str]:
+    """What stands in reports for the folder of the links, and for files that a setting names; longest first."""
+    links = state / LINKS
+    places = {f"{folder}{os.sep}": "" for folder in (links, links.absolute(), links.resolve())}
+    for name in ("weights", "stroke_weights", "words", "zones", "template", "regions", "detector_model"):
+        value = getattr(settings, name)
+        if value is not None and os.sep in str(value):
+            places[str(value)] = f"what --{name.replace('_', '-')} names"
+    return dict(sorted(places.items(), key=lambda pair: -len(pair[0])))
+
+
+def without_places(part: Any, places: Mapping[str, str]) -> Any:
+    """A report, or a part of it, in whose texts other words stand for places: see ``hidden_places``."""
     if isinstance(part, dict):
-        return {name: without_folders(value, state) for name, value in part.items()}
+        return {name: without_places(value, places) for name, value in part.items()}
     if isinstance(part, list):
-        return [without_folders(value, state) for value in part]
+        return [without_places(value, places) for value in part]
     if isinstance(part, str):
-        for folder in (state / LINKS, (state / LINKS).absolute(), (state / LINKS).resolve()):
-            part = part.replace(f"{folder}{os.sep}", "")
+        for place, instead in places.items():
+            part = part.replace(place, instead)
     return part
 
 
-def remove_links(state: Path) -> None:
-    """Take the links away: they are of use while a run lasts."""
-    shutil.rmtree(state / LINKS, ignore_errors=True)
-
-
 def hide_times(out: Path) -> None:
-    """Give all files of an output folder the same time."""
-    for path in out.rglob("*"):
-        if path.is_file():
-            os.utime(path, (EPOCH, EPOCH))
+    """Give an output folder, and all that is in it, the same time."""
+    for path in (*out.rglob("*"), out):
+        if not path.is_symlink():
+            with suppress(OSError):  # not ours
+                os.utime(path, (EPOCH, EPOCH))
 
 
 def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:

@@ -76,12 +76,15 @@ def _run(
     **options: Any,
 ) -> int:
     """Take the text off documents and leave the pages: INPUT... to cleaned documents in DIR."""
+    from workflows.anonymity import telling_no_words
+    from workflows.output_state import state_place
     from workflows.run_command import run_command
 
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(given, config)
-    with log_to_file(settings.log_file):
+    state_place(out, settings)  # which must be one that may be written to, before anything is
+    with telling_no_words(settings.anonymize), log_to_file(settings.log_file):
         return run_command(inputs, out, settings, json=json, quiet=quiet)
 
 

@@ -208,7 +208,7 @@ class RunSettings(BatchSettings):
         shown = self.model_dump(mode="json", exclude={"password"})
         if self.anonymize:
             for name, value in shown.items():
-                if name in _TELLING and value:
+                if name in _TELLING and value and value != type(self).model_fields[name].default:
                     shown[name] = "(not shown)"
         return shown
 
@@ -216,7 +216,7 @@ class RunSettings(BatchSettings):
 # What may name a person, a place or a document
 _TELLING = {
     "regions", "stroke_weights", "weights", "match", "words", "keep", "zones", "template", "state",
-    "scheduler", "pages", "log_file", "metrics",
+    "scheduler", "pages", "log_file", "metrics", "detector_model",
 }  # fmt: skip
 
 # What changes how a run goes but not what it writes. A password only opens the input; its pixels are the same.

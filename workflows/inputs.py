@@ -79,9 +79,20 @@ def find_sources(words: Sequence[str]) -> tuple[Source, ...]:
     """
     found: dict[str, Source] = {}
     for word in words:
-        for source in find_behind(word) if is_url(word) else _expand(word):
+        for source in find_behind(word) if is_url(word) else _expand_readable(word):
             found.setdefault(source.place, source)
     return tuple(found.values())
+
+
+def _expand_readable(word: str) -> Iterator[Source]:
+    try:
+        yield from _expand(word)
+    except OSError as error:  # in a folder that may not be entered, or a name longer than the system takes
+        yield _missing(word, _cannot_be_read(error))
+
+
+def _cannot_be_read(error: OSError) -> str:
+    return f"cannot be read: {error.strerror}"
 
 
 def _expand(word: str) -> Iterator[Source]:
@@ -112,12 +123,17 @@ def _walk(root: Path) -> Iterator[Source]:
             subfolders.remove(STATE_FOLDER)
         for name in sorted(names):
             path = Path(folder, name)
-            if path.is_file() or path.is_symlink():
+            try:
+                regular = path.is_file() or path.is_symlink()
+            except OSError as error:
+                yield replace(_missing(str(path), _cannot_be_read(error)), below=path.relative_to(root))
+                continue
+            if regular:
                 yield _look(str(path), path, path.relative_to(root))
-    for error in unreadable:
+    for failed in unreadable:
         yield Source(
-            str(error.filename), Path(error.filename).absolute(), Path(error.filename).relative_to(root), None,
-            f"the folder cannot be read: {error.strerror}", True,
+            str(failed.filename), Path(failed.filename).absolute(), Path(failed.filename).relative_to(root), None,
+            f"the folder cannot be read: {failed.strerror}", True,
         )  # fmt: skip
 
 
@@ -215,8 +231,13 @@ def _refuse_numbered_clash(document: PlannedDocument, owners: dict[Path, str], o
             )
 
 
-def refuse_unsafe_output(words: Sequence[str], documents: Sequence[PlannedDocument], out: Path | str) -> None:
-    """Raise UsageError when the output folder lies in a directory input or an output would replace an input."""
+def refuse_unsafe_output(
+    words: Sequence[str], documents: Sequence[PlannedDocument], out: Path | str, *, by_name: bool = True
+) -> None:
+    """Raise UsageError when the output folder lies in a directory input or an output would replace an input.
+
+    ``by_name`` is whether the message may name a directory; else it says which of the words it is.
+    """
     if is_url(str(out)):
         for word in words:
             if is_url(word) and f"{out}/".startswith(f"{word.rstrip('/')}/"):
@@ -226,16 +247,11 @@ def refuse_unsafe_output(words: Sequence[str], documents: Sequence[PlannedDocume
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file", "name a folder")
-    for word in words:
-        if (
-            not is_url(word)
-            and Path(word).is_dir()
-            and (root := Path(word).resolve())
-            and (folder == root or root in folder.parents)
-        ):
-            raise UsageError(
-                f"the output folder {out} lies inside the input folder {word}", "choose an --out outside of it"
-            )
+    for number, word in enumerate(words, 1):
+        if not is_url(word) and _is_folder(word) and Path(word).resolve() in (folder, *folder.parents):
+            told = f"the output folder {out} lies inside the input folder {word}"
+            told = told if by_name else f"the output folder lies inside input {number}"
+            raise UsageError(told, "choose an --out outside of it")
     local = [document.source for document in documents if not document.source.url]
     inputs = {source.path.resolve(): source.given for source in local}
     for document in documents:
@@ -245,3 +261,10 @@ def refuse_unsafe_output(words: Sequence[str], documents: Sequence[PlannedDocume
                 f"the output {Path(out) / document.target} would replace the input {inputs[place]}",
                 "choose another --out",
             )
+
+
+def _is_folder(word: str) -> bool:
+    try:
+        return Path(word).is_dir()
+    except OSError:
+        return False

@@ -42,9 +42,21 @@ def state_place(out: str, settings: RunSettings) -> str:
     """
     if is_url(out) and (settings.anonymize or settings.state is not None or settings.dry_run):
         raise UsageError("an --out behind a URL goes with none of --anonymize, --state, --dry-run", "use a folder")
+    if settings.anonymize:
+        _refuse_inside(Path(out), settings)
     if settings.state is not None:
         return str(settings.state)
     return str(state_beside(Path(out))) if settings.anonymize else join(out, STATE_FOLDER)
+
+
+def _refuse_inside(out: Path, settings: RunSettings) -> None:
+    """Raise UsageError where what tells of the sources would lie among the documents that are given away."""
+    for name in ("state", "log_file", "metrics"):
+        place = getattr(settings, name)
+        if place is not None and (place.resolve() == out.resolve() or out.resolve() in place.resolve().parents):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} {place} lies in the output folder, which --anonymize makes to be given away",
+                             f"choose a {flag} outside of {out}")  # fmt: skip
 
 
 @contextmanager
@@ -58,7 +70,9 @@ def open_output(out: str, settings: RunSettings) -> Iterator[OutputState]:
     folder_out, state = Path(out), Path(place)
     try:
         folder_out.mkdir(parents=True, exist_ok=True)
-        state.mkdir(parents=True, exist_ok=True)
+        state.parent.mkdir(parents=True, exist_ok=True)
+        # names and pages are in it; one that is there is somebody's, and stays as it is
+        state.mkdir(mode=0o700 if settings.anonymize else 0o777, exist_ok=True)
         probe = folder_out / f".probe-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()

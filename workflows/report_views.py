@@ -92,12 +92,9 @@ def _page_view(anchor: str, entry: dict[str, Any], pictures: Mapping[str, Pictur
 
 
 def _residual(entry: Mapping[str, Any]) -> list[Sequence[Sequence[float]]]:
-    """Polygons around what may still hold text, in page fractions: the report's own, or made from its boxes."""
+    """Polygons around what may still hold text, in page fractions."""
     boxes = entry.get("residual_boxes") or ()
-    return [
-        *(entry.get("residual_regions") or ()),
-        *([(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes),
-    ]
+    return [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes]
 
 
 def _points(polygon: Iterable[Sequence[float]]) -> str:

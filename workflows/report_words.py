@@ -77,13 +77,11 @@ def remarks(page: Mapping[str, Any]) -> tuple[str, ...]:
 
 def removed_again(page: Mapping[str, Any]) -> int:
     """How often text was removed once more after a look at the cleaned page."""
-    return int(page.get("removed_again", page.get("attempts", 0)))
+    return int(page.get("removed_again", 0))
 
 
 def outcome(check: Mapping[str, Any], page: Mapping[str, Any]) -> str:
-    """What came of what a check found, in the report's words if it has any."""
-    if check.get("outcome"):
-        return str(check["outcome"])
+    """What came of what a check found."""
     if not check.get("found"):
         return "clear"
     return "text may be left" if page.get("regions_left") else "removed again"

@@ -21,7 +21,7 @@ from pipeline.results import DocumentResult, Failure, FoundRegions
 from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
-from workflows.anonymity import hide, hide_times, remove_links, without_folders
+from workflows.anonymity import hidden, hidden_places, without_places
 from workflows.cluster import count_cores, decide_jobs, in_process, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
@@ -39,7 +39,7 @@ from workflows.interruption import interruptible
 from workflows.kept_results import InOrder
 from workflows.manifest import Manifest
 from workflows.metrics import write_metrics
-from workflows.output_state import OutputState, open_output, state_place
+from workflows.output_state import OutputState, open_output
 from workflows.pictures import prune_previews
 from workflows.places import exists, is_url, join, place_of, write_text
 from workflows.progress import Bar, JsonEvents, LogLines, Observer
@@ -62,15 +62,17 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     if is_url(out):
         settings = settings.model_copy(update={"report": "json"})  # pictures are kept in folders
     refuse_unknown(settings)
-    sources: Sequence[Source] = find_sources(words)
-    within = settings
-    if settings.anonymize:
-        sources, within = hide(sources, settings, Path(state_place(out, settings)))
-    documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
-    refuse_unsafe_output(words, documents, out)
-    _refuse_existing([join(out, str(document.target)) for document in documents], settings)
+    found = find_sources(words)
+    refuse_unsafe_output(words, (), out, by_name=not settings.anonymize)
+    # names are given, and outputs planned by them, where no other run does the same
+    documents = () if settings.anonymize else _plan(found, out, settings)
     observer = _choose_observer(json, quiet)
-    with interruptible(), open_output(out, settings) as state:
+    with (
+        interruptible(),
+        open_output(out, settings) as state,
+        hidden(found, settings, state.place, out) as (sources, within),
+    ):
+        documents = documents or _plan(sources, out, settings)
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
         settings, within = suited(settings, jobs), suited(within, jobs)
         keeper = StatusKeeper(state.memory, len(documents), observer, state.check)
@@ -95,6 +97,14 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     return code
 
 
+def _plan(sources: Sequence[Source], out: str, settings: RunSettings) -> tuple[PlannedDocument, ...]:
+    """Say where each document's output goes. Raises UsageError, and OutputError where ``--on-existing`` is ``fail``."""
+    documents = plan_outputs(sources, out, format=settings.format, lossless=settings.lossless, dry_run=settings.dry_run)
+    refuse_unsafe_output((), documents, out)
+    _refuse_existing([join(out, str(document.target)) for document in documents], settings)
+    return documents
+
+
 def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
     if settings.on_existing != "fail":  # numbered pages are looked for once a document's pages are counted
         return
@@ -106,17 +116,14 @@ def _refuse_existing(targets: Sequence[str], settings: RunSettings) -> None:
 def _write_reports(report: dict[str, Any], out: str, state: OutputState, settings: RunSettings) -> None:
     """Write what a program and what a person reads of the run. Raises OutputError."""
     if settings.anonymize:
-        entries, folder = report["documents"], Path(state.place)
-        told = InOrder(len(entries), lambda place: without_folders(entries[place], folder))
-        report = without_folders({**report, "documents": None}, folder) | {"documents": told}
+        entries, places = report["documents"], hidden_places(settings, Path(state.place))
+        told = InOrder(len(entries), lambda place: without_places(entries[place], places))
+        report = without_places({**report, "documents": None}, places) | {"documents": told}
     write_report(report, state.reports / REPORT_NAME)
     if is_url(out):
         write_text(join(out, REPORT_NAME), (state.reports / REPORT_NAME).read_text(encoding="utf-8"))
     if settings.report == "html":
         write_report_page(report, Path(state.place) / PREVIEWS, state.reports / REPORT_PAGE)
-    if settings.anonymize:
-        remove_links(Path(state.place))
-        hide_times(Path(out))
 
 
 def _prune(results: Sequence[DocumentResult], out: str, state: OutputState) -> None:

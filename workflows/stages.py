@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
+from pipeline.complaints import without_words
 from pipeline.errors import RestoreError, StageError
 from pipeline.results import Failure
 from pipeline.types import PageRef
@@ -37,7 +38,7 @@ def travels(task: Callable[P, R]) -> Callable[P, R]:
             plain.transient = plain.transient or may_pass(error)
         except Exception as error:
             log.debug("%s: %s", task.__name__, where(error))
-            plain = StageError(f"unexpected {type(error).__name__}: {error}", "please report this", task.__name__)
+            plain = StageError(f"unexpected {without_words(error)}", "please report this", task.__name__)
             plain.transient = may_pass(error)
         plain.__cause__ = plain.__context__ = None
         raise plain
@@ -98,8 +99,7 @@ class StageClock:
             ) from error
         except Exception as error:
             log.debug("stage %s: %s", name, where(error))
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{self._page}: unexpected {type(error).__name__} in {place.name}: {error}"
+            what = f"{self._page}: unexpected {without_words(error)}"
             raise StageError(what, "please report this with the page", name, self.ref.page_number) from error
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
@@ -118,4 +118,4 @@ def failure_from(error: BaseException, stage: str = "") -> Failure:
     if type(error).__name__ == "KilledWorker":
         what = "the process that worked on it died, twice: out of memory, or a crash in a library"
         return Failure("KilledWorker", stage, what, "lower --dpi or --jobs, or leave this page out with --pages")
-    return Failure(type(error).__name__, stage, f"unexpected {type(error).__name__}: {error}", "please report this")
+    return Failure(type(error).__name__, stage, f"unexpected {without_words(error)}", "please report this")
