@@ -209,6 +209,22 @@ def test_a_forms_print_is_painted_out_before_anything_looks():
     assert (verdict.image[form] == page[form]).all() and (verdict.image[142:158, 42:158] > 100).all()
 
 
+@pytest.mark.parametrize(("read", "found"), [((), 1), ((REGION,), 0)])
+def test_text_read_unsurely_counts_where_nothing_was_read_at_first(read, found):
+    stand = Stand(1)
+    asked = []
+
+    def reread(image, polygons):
+        asked.append(len(polygons))
+        return (), polygons if (image < 100).any() else ()
+
+    nowhere = np.zeros((SIDE, SIDE), bool)
+    tools = replace(stand.tools, reread=reread)
+    verdict = verify(with_bars(paper()), nowhere, tools, Scope(nowhere, None, read))
+    assert {check.name: check.found for check in verdict.checks}["reader"] == found
+    assert asked[0] == 1 and not verdict.residual and (verdict.image[bars()] > 100).all() == bool(found)
+
+
 def test_handwriting_that_is_left_is_found_by_its_ink():
     stand = Stand(1, by_ink=True)
     verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), stand.tools)
