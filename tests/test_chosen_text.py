@@ -13,6 +13,7 @@ from fakes import FarsightedDetector
 from detectors.base import DetectorSettings
 from detectors.reading import TextReader
 from detectors.registry import DETECTORS, create_detector
+from pipeline.marks import STAYS, UNSURE, legend
 from pipeline.types import PageRef
 
 SIZE_PT = 350, 150  # 700 x 300 px
@@ -92,3 +93,21 @@ def test_what_matches_goes_and_the_rest_of_its_line_stays(clean, tmp_path: Path,
     assert {"entity:email", "match", "word"} <= set(page["reasons"])
     after = cv2.imread(str(path))[..., ::-1]
     assert (after[252:] == before[252:]).all(), "a line that holds no match is what it was, bit for bit"
+
+
+def test_a_dry_run_shows_what_goes_what_stays_and_what_is_unsure(clean, tmp_path: Path) -> None:
+    before = draw(tmp_path / "page.png", (20, 30, "Jane Doe"), (20, 70, "Order 42"), (20, 110, "Kept line"))
+    (tmp_path / "words.txt").write_text("jane doe\n")
+    sure = ("--words", tmp_path / "words.txt", "--keep", "Kept line", "--least-score", 1)
+    done, page, path = clean(*sure, "--dry-run")
+    assert done.code == 0 and not path.exists() and set(page["reasons"]) == {"word", "unsure"}
+    shown = cv2.imread(str(path.with_name("page.would-go.png")))[..., ::-1]
+    picture, strip = shown[: len(before)], shown[len(before) :]
+    marks = (legend(["word"])["word"], UNSURE, STAYS)
+    for mark, top in zip(marks, (30, 110, 190), strict=True):
+        dark = before[top : top + 40].min(axis=2) < 60
+        painted = (picture[top : top + 40] == mark.colour).all(axis=2)
+        assert painted[dark].mean() > 0.9, mark
+        assert (strip == mark.colour).all(axis=2).any(), f"the legend has no {mark.label}"
+        framed = painted.sum(axis=1).max() > np.ptp(np.flatnonzero(dark.any(axis=0)))
+        assert framed == (mark is UNSURE), mark
