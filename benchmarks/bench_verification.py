@@ -28,8 +28,9 @@ from blank_pages import TEXTS, all_blanks, set_text
 
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
+from workflows.looking import Tools
 from workflows.tools import verification_tools
-from workflows.verification import Tools, Verdict, verify
+from workflows.verification import Verdict, verify
 
 FOUND = 0.9  # of a text's ink
 

@@ -7,9 +7,11 @@ broken over two lines, in cells. Between them stands text that must stay.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, NamedTuple
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -192,10 +194,32 @@ def label_map(items: Sequence[Item], font: Any) -> Array:
     return np.repeat(image[..., None], 3, axis=2)
 
 
-def scan(items: Sequence[Item], font: Any, seed: int) -> tuple[Array, Array]:
-    """(the page as scanned, (H, W, 3) uint8; the number of the text whose ink each pixel is, (H, W) int)."""
+@contextmanager
+def noted_steps() -> Iterator[list[str]]:
+    """The names of the degradations that are made meanwhile, in their order."""
+    names: list[str] = []
+
+    def noting(step: degrading.Step) -> degrading.Step:
+        def noted(images: degrading.Images, rng: Random) -> degrading.Images:
+            names.append(step.__name__.strip("_").replace("_", " "))
+            return step(images, rng)
+
+        return noted
+
+    paper, sensor = ([(chance, noting(step)) for chance, step in s] for s in (degrading._PAPER, degrading._SENSOR))
+    with (
+        mock.patch.object(degrading, "_PAPER", paper),
+        mock.patch.object(degrading, "_SENSOR", sensor),
+        mock.patch.object(degrading, "_threshold", noting(degrading._threshold)),
+    ):
+        yield names
+
+
+def scan(items: Sequence[Item], font: Any, seed: int) -> tuple[Array, Array, list[str]]:
+    """(the page as scanned, (H, W, 3) uint8; the text whose ink each pixel is, (H, W) int, from 1; what was done)."""
     pages = [draw(items, font), draw([], font)]
-    scanned, quiet = degrading.degrade(pages, np.random.default_rng(seed))
+    with noted_steps() as steps:
+        scanned, quiet = degrading.degrade(pages, np.random.default_rng(seed))
     numbers = [label_map(items, font)]
     rng = np.random.default_rng(seed)  # the same draws up to the turning of the page, the only step that moves ink
     chance, turn = degrading._PAPER[0]
@@ -207,7 +231,7 @@ def scan(items: Sequence[Item], font: Any, seed: int) -> tuple[Array, Array]:
     ink = contrast > 0.35 * np.percentile(contrast[contrast > 8], 95)
     number = numbers[0][..., 0]
     sure = np.abs(number - np.rint(number)) < 0.02
-    return scanned[0], np.where(ink & sure, np.rint(number), 0).astype(int)
+    return scanned[0], np.where(ink & sure, np.rint(number), 0).astype(int), steps
 
 
 def load_font(name: str, size: int) -> Any:

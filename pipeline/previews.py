@@ -27,16 +27,13 @@ _MOST_BADGES = 60
 _Box = tuple[int, int, int, int]
 
 
-def draw_overlay(
-    image: Array, goes: Mapping[str, Array], stays: Array | None = None, unsure: Array | None = None
-) -> Array:
+def draw_overlay(image: Array, goes: Mapping[str, Array], stays: Array | None = None) -> Array:
     """The page, faded to grey, with marks on it. Deterministic.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        goes: reason -> (H, W) bool, the pixels that go for it. Empty masks are fine.
+        goes: reason -> (H, W) bool, the pixels that go for it; "unsure" is one. Empty masks are fine.
         stays: (H, W) bool, ink that was looked at and stays.
-        unsure: (H, W) bool, ink that could not be told.
 
     Returns:
         (H, W, 3) uint8 RGB. Ink is painted in its mark's colour on a pale patch; patches carry codes when there is
@@ -47,8 +44,6 @@ def draw_overlay(
     faded = np.round(grey * 0.4 + pole * 0.6).astype(np.uint8)
     canvas: Array = np.repeat(faded[..., None], 3, axis=2)
     painted = [(mark, goes[reason]) for reason, mark in legend(goes).items() if goes[reason].any()]
-    if unsure is not None and unsure.any():
-        painted.append((UNSURE, unsure))
     if stays is not None:
         canvas[stays] = STAYS.colour
     reach = max(2, round(max(grey.shape) / 350))
@@ -56,7 +51,7 @@ def draw_overlay(
         _tint(canvas, mask, (mark.colour, pole, reach))
     for mark, mask in painted:
         canvas[mask] = mark.colour
-    if len(painted) > 1 or (painted and painted[0][0] is UNSURE):
+    if len(painted) > 1 or (painted and painted[0][0] == UNSURE):
         canvas = _with_codes(canvas, painted, reach)
     return canvas
 
@@ -81,7 +76,7 @@ def _with_codes(canvas: Array, painted: Sequence[tuple[Mark, Array]], reach: int
     badges: Array = np.zeros_like(taken)
     for mark, mask in painted[::-1]:
         for patch in _patches(mask, reach)[:_MOST_BADGES]:
-            if mark is UNSURE:
+            if mark == UNSURE:
                 pen.rectangle(patch, outline=mark.colour, width=max(2, reach // 2))
             box = _freest(_badge_places(pen.textbbox((0, 0), mark.code, font=font), patch, taken.shape), taken)
             if badges[box[1] : box[3], box[0] : box[2]].any():
@@ -197,7 +192,6 @@ class PageViews:
     before: Array | None = None
     goes: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
     stays: Array | None = None
-    unsure: Array | None = None
 
 
 def make_previews(views: PageViews, side: int = PREVIEW_SIDE) -> dict[str, bytes]:
@@ -213,7 +207,7 @@ def make_previews(views: PageViews, side: int = PREVIEW_SIDE) -> dict[str, bytes
     before = after if views.before is None else make_thumbnail(views.before, side)
     goes = {reason: small for reason, mask in views.goes.items() if (small := shrink(mask)) is not None}
     stays = None if secret else shrink(views.stays)
-    overlay = draw_overlay(before, goes, stays, shrink(views.unsure))
+    overlay = draw_overlay(before, goes, stays)
     if secret:  # blocks hide what is below; the cleaned page may shine through
         overlay = cv2.addWeighted(overlay, 0.6, after, 0.4, 0)
     made = {} if secret else {"before": encode_preview(before)}

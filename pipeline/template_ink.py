@@ -38,6 +38,8 @@ _ROUGH = 5.0  # grey levels of noise from which a scan is smoothed before it is 
 _SLACK = 0.5  # px: print may be off by this much ...
 _ERROR_FACTOR = 1.5  # ... and this many times the error of the alignment
 _EDGE_SHARE = 0.3  # of the contrast of the form's print beside a pixel: what its edges may be off
+_EDGE, _DARK = 30, 0.5  # grey levels, and a share of the paper: where the blank is print
+_MARGIN = 2.0  # px around it
 _LOW = 0.5  # what touches ink is ink from this share of the threshold
 _SMALLEST = 6.0  # px of area: less is dust, or noise
 
@@ -74,6 +76,19 @@ def expected_page(template_image: Array, scan_image: Array, alignment: Alignment
     paper = _paper(laid, scan_image)
     laid = _blur_alike(laid, scan_image)
     return _tone_alike(laid, scan_image, paper)
+
+
+def form_print(template_image: Array, shape: tuple[int, ...], alignment: Alignment) -> Array:
+    """Where the blank has print on a scan of that ``shape``, (H, W) bool, with a margin for blur and misalignment.
+
+    Print is what is dark, and the edges of what is not: a shaded box is paper that can be written on.
+    """
+    laid = _lay_all(template_image, shape, alignment)
+    edges = cv2.morphologyEx(laid, cv2.MORPH_GRADIENT, _square(1)).max(axis=2) > _EDGE
+    dark = laid.min(axis=2) < _DARK * _lightest(laid)
+    unit = max(1.0, max(shape[:2]) / _NORMAL_SIDE)
+    margin = math.ceil(_MARGIN * unit + _ERROR_FACTOR * alignment.error_px)
+    return cv2.dilate((edges | dark).astype(np.uint8), _square(margin)).astype(bool)
 
 
 def _square(reach: int) -> Array:

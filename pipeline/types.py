@@ -183,7 +183,8 @@ class PreparedPage:
 
     ``text_mask`` (H, W) bool is what will be replaced; no tiles means no text, and the page stays as it is.
     ``regions_without_ink`` counts regions in which no pixel was taken for ink: text may be left there.
-    ``allowed`` (H, W) bool is where text was to go; None is everywhere. ``goes`` is ``text_mask`` by reason, ``stays``
+    ``allowed`` (H, W) bool is where text was to go; None is everywhere. ``form`` (H, W) bool is print of a blank form
+    that stays, None without one. ``goes`` is ``text_mask`` by reason, ``stays``
     (H, W) bool what was found and stays, ``notes`` what the report should say, ``doubts`` why a person should look.
     ``seconds`` maps stage names to the time they took.
     """
@@ -199,6 +200,7 @@ class PreparedPage:
     stays: Array | None = None
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    form: Array | None = None
 
     def __post_init__(self) -> None:
         if self.text_mask.shape != self.page.image.shape[:2] or self.text_mask.dtype != np.bool_:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detectors.base import DetectorSettings
+from detectors.registry import create_detector
 from pipeline.errors import SetupError, StageError
 from pipeline.types import Array, PageRef, RestoredTile, TextRegion, Tile
 from remover.base import RemoverSettings
@@ -27,6 +28,17 @@ class BlindDetector:
 
     def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
         return ()
+
+
+class FarsightedDetector(BlindDetector):
+    """Sees what PaddleOCR's detector sees, but nothing on a picture of one width: a page at its full size."""
+
+    blind_at = 700
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if image.shape[1] == self.blind_at:
+            return ()
+        return create_detector("paddleocr", DetectorSettings()).detect(image, ref)
 
 
 class RaisingDetector(BlindDetector):

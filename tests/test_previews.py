@@ -104,7 +104,7 @@ def test_codes_stand_beside_the_ink_only_where_there_is_more_than_one_kind() -> 
 
 def test_unsure_ink_is_marked_even_when_it_is_alone() -> None:
     image, ink = drawn_page()
-    overlay = draw_overlay(image, {}, unsure=ink)
+    overlay = draw_overlay(image, {"unsure": ink})
     assert (overlay[ink] == UNSURE.colour).all(axis=1).mean() > 0.99
     assert (overlay == 255).all(axis=2).any()
 
@@ -112,7 +112,7 @@ def test_unsure_ink_is_marked_even_when_it_is_alone() -> None:
 def test_an_overlay_of_nothing_is_the_faded_page() -> None:
     image, ink = drawn_page()
     nothing = np.zeros_like(ink)
-    overlay = draw_overlay(image, {"text": nothing}, nothing, nothing)
+    overlay = draw_overlay(image, {"text": nothing, "unsure": nothing}, nothing)
     assert (overlay[..., 0] == overlay[..., 1]).all()
     assert np.array_equal(overlay, draw_overlay(image, {}))
 
@@ -121,7 +121,7 @@ def test_an_overlay_of_nothing_is_the_faded_page() -> None:
 def test_the_smallest_pages_have_previews(height: int, width: int) -> None:
     image = np.full((height, width, 3), 200, np.uint8)
     every = np.ones((height, width), bool)
-    made = make_previews(PageViews(image, image, {"text": every, "zone": every}, None, every))
+    made = make_previews(PageViews(image, image, {"text": every, "zone": every, "unsure": every}))
     for data in made.values():
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (height, width, 3)
 

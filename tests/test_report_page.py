@@ -69,6 +69,13 @@ def test_a_full_report_has_all_its_parts(full: tuple[dict, Path]) -> None:
     assert counts == {"all": "4", "review": "1", "failed": "1", "restored": "1"}
 
 
+def test_the_legend_names_each_mark_once(full: tuple[dict, Path]) -> None:
+    for page in (page for document in full[0]["documents"] for page in document.get("pages", [])):
+        page["reasons"] = {"entity:email": 90, "unsure": 40}
+    (words,) = re.findall(r'<ul class="legend".*?</ul>', render_report_page(*full), re.DOTALL)
+    assert len(re.findall(r"\bunsure\b", words)) == 1 and len(re.findall(r"\bstays\b", words)) == 1
+
+
 def test_documents_to_review_come_first_and_the_report_is_left_as_it_was(full: tuple[dict, Path]) -> None:
     before = json.dumps(full[0])
     headings = re.findall(r"<h3[^>]*><bdi>(.*?)</bdi>", render_report_page(*full))

@@ -134,6 +134,9 @@ def test_a_blank_form_leaves_what_is_printed_on_it(tmp_path):
     assert chosen.ink[written].mean() > 0.8  # not where it crosses a printed rule
     assert not chosen.ink[~cv2.dilate(written.astype(np.uint8), np.ones((9, 9))).astype(bool)].any()
     assert list(chosen.goes) == ["template"] and "of its print found" in chosen.notes[0]
+    printed = blank.min(axis=2) < 100
+    assert chosen.form is not None and chosen.form[printed & ~written].all() and not chosen.form[chosen.ink].any()
+    assert chosen.allowed is not None and (chosen.allowed == ~chosen.form).all()
 
 
 def test_words_come_from_a_file(tmp_path):
@@ -146,9 +149,11 @@ def test_words_come_from_a_file(tmp_path):
 
 
 def test_what_was_read_for_is_looked_for_again():
-    found = reread(page().image, REGIONS, RunSettings(entities="email", keep=("Keep me.*",)), read)
-    assert len(found) == 1 and 30 < found[0][:, 1].mean() < 80
-    assert reread(page().image, REGIONS, RunSettings(), read) == ()
+    found, unsure = reread(page().image, REGIONS, RunSettings(entities="email", keep=("Keep me.*",)), read)
+    assert len(found) == 1 and 30 < found[0][:, 1].mean() < 80 and unsure == ()
+    assert reread(page().image, REGIONS, RunSettings(), read) == ((), ())
+    strict = RunSettings(entities="email", least_score=0.99)
+    assert [len(polygons) for polygons in reread(page().image, REGIONS, strict, read)] == [2, 3]
 
 
 def test_a_pattern_that_is_none_is_refused():

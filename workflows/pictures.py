@@ -41,7 +41,7 @@ def show_choice(prepared: PreparedPage, target: PageTarget, settings: RunSetting
     page, goes = prepared.page, prepared.goes
     clock = StageClock(page.ref)
     with clock.stage("write"):
-        picture = draw_overlay(page.image, goes, prepared.stays, None)
+        picture = draw_overlay(page.image, goes, prepared.stays)
         shown = with_legend(picture, [*legend(goes).values(), STAYS])
         encode_page(replace(page, image=shown, colour=Colour.RGB), target.kind, WriteSettings(), Path(target.path))
     with clock.stage("preview"):

@@ -154,7 +154,7 @@ def _context(report: Mapping[str, Any], previews: Path) -> dict[str, Any]:
         "skipped": told.skipped,
         "pictured": told.pictured,
         "most_pictured": MOST_PICTURED,
-        "legend": [*told.marks, STAYS, UNSURE] if told.marks else [],
+        "legend": [*dict.fromkeys((*told.marks, STAYS, UNSURE))] if told.marks else [],
         "filters": [(name, told.pages if name == "all" else told.groups[name]) for name in FILTERS],
     }
 

@@ -23,7 +23,7 @@ from pipeline.errors import InputError, StageError, UsageError
 from pipeline.masks import polygon_mask
 from pipeline.readings import Reading
 from pipeline.template import choose_blank
-from pipeline.template_ink import filled_in
+from pipeline.template_ink import filled_in, form_print
 from pipeline.types import Array, Page, PageRef, TextRegion
 from pipeline.zones import Zone, place_zones, read_zones, zone_masks, zones_file
 from workflows.codes import REASON as CODE
@@ -43,7 +43,8 @@ class Selection:
     """What goes of a page, and why.
 
     ``goes`` are masks (H, W) bool by reason; ``stays`` (H, W) bool is what was found and kept, for pictures.
-    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``notes`` are for the report, and so are
+    ``allowed`` (H, W) bool is where text was to go, None everywhere. ``form`` (H, W) bool is print of the blank form
+    that stays, None without one. ``notes`` are for the report, and so are
     ``doubts``, for which a person should look at the page.
     """
 
@@ -52,6 +53,7 @@ class Selection:
     allowed: Array | None
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    form: Array | None = None
 
     @property
     def ink(self) -> Array:
@@ -65,6 +67,7 @@ class _Choice:
 
     areas: dict[str, Array] = field(default_factory=dict)
     kept: Array | None = None
+    form: Array | None = None
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -102,10 +105,13 @@ def select_ink(
     found = _add_codes(choice, page, settings, found)
     kept = np.zeros(shape, bool) if choice.kept is None else choice.kept
     goes = {reason: found & area & ~kept for reason, area in choice.areas.items()}
-    everywhere = not chosen and choice.kept is None
-    allowed = None if everywhere else np.logical_or.reduce([*choice.areas.values(), np.zeros(shape, bool)]) & ~kept
+    asked = np.logical_or.reduce([*choice.areas.values(), np.zeros(shape, bool)])
+    form = None if choice.form is None else choice.form & ~asked
+    # beside the form's print all text goes, also what was not told from the form
+    asked = asked if form is None else ~form
+    allowed = None if not chosen and choice.kept is None else asked & ~kept
     gone = np.logical_or.reduce([*goes.values(), np.zeros(shape, bool)])
-    return Selection(goes, found & ~gone, allowed, tuple(choice.notes), tuple(choice.doubts))
+    return Selection(goes, found & ~gone, allowed, tuple(choice.notes), tuple(choice.doubts), form)
 
 
 def choosing(settings: RunSettings, zones: Sequence[Zone]) -> bool:
@@ -196,6 +202,7 @@ def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Ar
     if settings.remove != "all":
         filled &= found
     choice.add("template", filled)
+    choice.form = form_print(blanks[number], page.image.shape, alignment)
     fit = f"{alignment.quality:.0%} of its print found, {alignment.error_px:.1f} px off, {alignment.inliers} features"
     if alignment.quality < GOOD_FIT:
         choice.doubts.append(f"page {number + 1} of the blank fits poorly: {fit}; print may have gone, or ink stayed")
@@ -234,13 +241,17 @@ def _blanks(path: Path, stamp: Stamp) -> tuple[Array, ...]:
         raise UsageError(f"the blank form cannot be read: {error.what}", error.remedy) from None
 
 
-def reread(image: Array, regions: Sequence[TextRegion], settings: RunSettings, read: Reader) -> tuple[Array, ...]:
-    """Polygons of text on a cleaned page that was to go by what it says. What is read unsurely is no such thing."""
+def reread(
+    image: Array, regions: Sequence[TextRegion], settings: RunSettings, read: Reader
+) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Polygons of text on a cleaned page that was to go by what it says, and of text that was read unsurely."""
     policy = text_policy(settings)
     if policy is None or not policy.looks_for_something:
-        return ()
+        return (), ()
     parts = choose_text(*read(image, regions), policy).goes
     height, width = image.shape[:2]
     edge = (width - 1, height - 1)
-    inside = [part.polygon.clip((0, 0), edge).astype(np.float32) for part in parts if part.reason != "unsure"]
-    return tuple(polygon for polygon in inside if cv2.contourArea(polygon) >= 1)
+    inside = [(part.reason, part.polygon.clip((0, 0), edge).astype(np.float32)) for part in parts]
+    pieces = [(reason, polygon) for reason, polygon in inside if cv2.contourArea(polygon) >= 1]
+    matching = tuple(polygon for reason, polygon in pieces if reason != "unsure")
+    return matching, tuple(polygon for reason, polygon in pieces if reason == "unsure")

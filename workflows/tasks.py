@@ -30,6 +30,7 @@ from pipeline.zones import zones_file
 from workflows.anonymity import hide_seams
 from workflows.codes import codes_left
 from workflows.config import RunSettings
+from workflows.looking import Scope
 from workflows.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.selecting import select_ink
 from workflows.stages import StageClock, travels
@@ -102,7 +103,7 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
             maps = replace(maps, structure=structure_at(page.image, boxes))
     with clock.stage("tile"):
         tiles = cut_tiles(page.image, maps, boxes)
-    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes, chosen.doubts)
+    extra = (chosen.allowed, chosen.goes, chosen.stays, chosen.notes, chosen.doubts, chosen.form)
     return PreparedPage(page, regions, ink, tiles, clock.seconds, inkless, *extra)
 
 
@@ -140,7 +141,8 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     verdict = Verdict(page.image, prepared.text_mask, (), 0, ())
     if settings.verifies:
         with clock.stage("verify"):
-            verdict = verify(page.image, prepared.text_mask, verification_tools(page.ref, settings), prepared.allowed)
+            scope = Scope(prepared.allowed, prepared.form, tuple(region.polygon for region in prepared.regions))
+            verdict = verify(page.image, prepared.text_mask, verification_tools(page.ref, settings), scope)
             page = replace(page, image=verdict.image)
     if settings.anonymize:
         with clock.stage("grain"):

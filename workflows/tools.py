@@ -28,9 +28,9 @@ from pipeline.types import Array, PageRef, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
+from workflows.looking import Tools, as_regions
 from workflows.places import local_path
 from workflows.selecting import reread
-from workflows.verification import Tools
 
 
 def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings, everywhere: bool = False) -> Array:
@@ -72,8 +72,8 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
     def read_ink(image: Array, wanted: Array | None) -> Array:
         return levels_of(make_reader(stroke_weights_of(settings), threads).read(image, wanted), selection)
 
-    def by_text(image: Array) -> Sequence[Array]:
-        return reread(image, detector.detect(image, ref), settings, make_text_reader(threads).read_lines)
+    def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
+        return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
 
     return Tools(
         detect=lambda image: detector.detect(image, ref),

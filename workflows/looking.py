@@ -1,0 +1,272 @@
+"""Looking at a cleaned page for text that is left: the looks, one after another, and what counts as found.
+
+``pipeline.residue`` says what is text. What the page's policy lets stay is seen but does not count; the print of a
+blank form is painted out before anything looks, for detectors take a value and the label beside it for one line. Where
+text goes by what it says, all that any of the looks sees is read, wherever it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from pipeline.geometry import containment
+from pipeline.masks import polygon_mask
+from pipeline.mosaic import join_windows, lay_out
+from pipeline.readings import Reading
+from pipeline.residue import (
+    believed_share,
+    dark_areas,
+    has_ghost,
+    ink_clusters,
+    is_dark,
+    is_text,
+    is_word,
+    light_clusters,
+    stretch_removed,
+    window_of,
+)
+from pipeline.types import Array, Box, TextRegion
+
+SMALLER = 0.71  # the second size: halfway between those a detector looks at by itself
+MOST_CLUSTERS = 48  # looked at closely; a photograph has hundreds
+CLOSE_HEIGHT, MOST_ENLARGED = 40, 4.0  # px that a glyph is enlarged to, and how much at most
+CLOSE_MARGIN = 40  # px of surroundings in a close look
+DARK_MARGIN = 8  # px of surroundings of a dark place
+NEARBY = 64  # px of surroundings when looking again at what was removed again
+RIM = 4  # px by which a polygon is grown, to have all of its ink
+WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
+SEEN_SHARE = 0.8  # of a polygon in another: it was seen already
+LEAST_ALLOWED = 0.5  # of a polygon: where less of it was to go, it is text that stays
+
+PAGE, SMALL, STROKES, READER = "detector, stretched", "detector, smaller", "strokes", "reader"
+DARK = "dark places"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a page is verified and cleaned again with; all take and give page coordinates.
+
+    ``detect`` finds text regions of an image; ``read_ink`` says of each pixel how likely it is ink that was to go,
+    (H, W) int from 0 to 255; ``find_ink`` takes image and regions and says which pixels are ink that was to go,
+    (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
+    image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
+    gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
+    ``by_ink``: ink of one kind goes (handwriting), and the detector cannot tell; ``whole_regions``: at last, all of a
+    region may go, and not its ink only.
+    """
+
+    detect: Callable[[Array], Sequence[TextRegion]]
+    read_ink: Callable[[Array, Array | None], Array]
+    find_ink: Callable[[Array, Sequence[TextRegion]], Array]
+    read_text: Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
+    remove: Callable[[Array, Array], Array]
+    fill: Callable[[Array, Array], Array]
+    reread: Callable[[Array, Sequence[Array]], tuple[Sequence[Array], Sequence[Array]]] | None = None
+    by_ink: bool = False
+    whole_regions: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """What is looked for on a page.
+
+    ``allowed`` (H, W) bool is where text was to go; None is everywhere. ``form`` (H, W) bool is print of a blank form,
+    which stays; None is no form. ``read`` are polygons that were read before anything was removed.
+    """
+
+    allowed: Array | None = None
+    form: Array | None = None
+    read: tuple[Array, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Looks at a page with the tools.
+
+    ``allowed`` (H, W) bool is where text is not to be, ``paper`` (H, W, 3) uint8 RGB what is behind the form's print.
+    ``seen`` collects all that any look at the page sees, where text is chosen by what it says.
+    """
+
+    tools: Tools
+    scope: Scope
+    allowed: Array
+    paper: Array | None = None
+    seen: list[Array] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, cleaned: Array, tools: Tools, scope: Scope) -> Look:
+        """A look at a page (H, W, 3) uint8 RGB."""
+        allowed = np.ones(cleaned.shape[:2], bool) if scope.allowed is None else scope.allowed
+        return cls(tools, scope, allowed, None if scope.form is None else tools.fill(cleaned, scope.form))
+
+    def at_page(self, page: Array, removed: Array) -> dict[str, list[Array]]:
+        """Polygons of what is left, by the look that found it; each is found once."""
+        image = self._without_form(page)
+        levels = self.tools.read_ink(image, None)
+        if self.tools.by_ink:
+            return {STROKES: self._written(levels)}
+        stretched = stretch_removed(image, removed)
+        found: dict[str, list[Array]] = {}
+        known: list[Array] = []
+
+        def keep(name: str, polygons: Sequence[Array]) -> None:
+            found[name] = [p for p in polygons if not covered(p, known)]
+            known.extend(found[name])
+
+        wide = self._note(self._detect(stretched))
+        keep(PAGE, self._bearing(image, levels, wide) + self._ghosts(image, stretched, removed, wide))
+        keep(SMALL, self._bearing(image, levels, self._note(self._detect(image, SMALLER))))
+        keep(STROKES, self._bearing(image, levels, self._note(self._closely(image, levels, known))))
+        keep(DARK, self._worded(image, self._note(self._in_the_dark(image))))
+        if self.tools.reread is not None:
+            if self.paper is not None:  # the form's own print may be what is looked for
+                self._note(self._detect(page))
+            keep(READER, self._by_text(page, levels))
+        return found
+
+    def nearby(self, page: Array, before: Sequence[Array]) -> list[Array]:
+        """What is left after another removal, around what was found ``before`` it."""
+        image = self._without_form(page)
+        near = polygon_mask([grown(p) for p in before], *self.allowed.shape)
+        levels = self.tools.read_ink(image, near)
+        if self.tools.by_ink:
+            return self._written(np.where(near, levels, 0))
+        windows = join_windows(before, NEARBY, image.shape)
+        sheet = lay_out(image, windows, [1.0] * len(windows))
+        placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
+        left = self._bearing(image, levels, [p for p in placed if p is not None and covered(p, before)])
+        # where it is dark, what the detector did not see before it does not see now: it is read where it stood
+        dark = [p for p in before if is_dark(image, p) and not covered(p, left)]
+        left += self._worded(image, dark)
+        return left + [p for p in self._by_text(page, levels) if not covered(p, left)]
+
+    def _without_form(self, image: Array) -> Array:
+        if self.paper is None or self.scope.form is None:
+            return image
+        return np.where(self.scope.form[..., None], self.paper, image)
+
+    def _note(self, polygons: Sequence[Array]) -> list[Array]:
+        """Those of ``polygons`` that count wherever they are read; the others are read later, if need be."""
+        if self.tools.reread is not None:
+            new = [p for p in polygons if all(containment(p, other) < SEEN_SHARE for other in self.seen)]
+            self.seen.extend(new)
+        return [p for p in polygons if self._is_allowed(p)]
+
+    def _detect(self, image: Array, scale: float = 1.0) -> list[Array]:
+        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+        shown = image if scale == 1 else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return [(region.polygon / np.float32(scale)).astype(np.float32) for region in self.tools.detect(shown)]
+
+    def _closely(self, image: Array, levels: Array, known: Sequence[Array]) -> list[Array]:
+        """Text that the detector finds where the stroke network sees ink, when it is shown that enlarged."""
+        elsewhere = polygon_mask([grown(p) for p in (*known, *self.seen)], *levels.shape)
+        if self.tools.reread is None:
+            elsewhere |= ~self.allowed
+        clusters = ink_clusters(levels, elsewhere)[:MOST_CLUSTERS]
+        if not clusters:
+            return []
+        boxes = [corners(box.x0, box.y0, box.width, box.height) for box in clusters]
+        windows = join_windows(boxes, CLOSE_MARGIN, image.shape)
+        scales = [_enlargement(window, clusters) for window in windows]
+        sheet = lay_out(image, windows, scales)
+        placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
+        return [p for p in placed if p is not None]
+
+    def _in_the_dark(self, image: Array) -> list[Array]:
+        """What may be text in dark places: what the detector finds with light and dark exchanged, and what is light.
+
+        Script on a logo is found now at one size, now at another, and read once it is known where to read.
+        """
+        areas = dark_areas(image)
+        if not areas:
+            return []
+        lone = [corners(b.x0, b.y0, b.width, b.height) for b in light_clusters(image, areas)[:MOST_CLUSTERS]]
+        windows = join_windows([corners(a.x0, a.y0, a.width, a.height) for a in areas], DARK_MARGIN, image.shape)
+        sheet = lay_out(255 - image, windows, [1.0] * len(windows))
+        placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
+        return [*(p for p in placed if p is not None), *lone]
+
+    def _by_text(self, page: Array, levels: Array) -> list[Array]:
+        """Text that was to go by what it says; what is read unsurely counts where nothing was read at first."""
+        if self.tools.reread is None or not self.seen:
+            return []
+        dark = [p for p in self.seen if is_dark(page, p)]
+        turned = polygon_mask(dark, *self.allowed.shape)[..., None]  # readers know dark on light
+        matching, unsure = self.tools.reread(np.where(turned, 255 - page, page), self.seen)
+        fresh = [p for p in unsure if not covered(p, self.scope.read)]
+        return [*matching, *self._bearing(page, levels, fresh)]
+
+    def _bearing(self, image: Array, levels: Array, polygons: Sequence[Array]) -> list[Array]:
+        if not polygons:
+            return []
+        readings = self._read(image, [p for p in polygons if not is_dark(image, p)])
+        reversed_ = self._read(255 - image, [p for p in polygons if is_dark(image, p)])  # readers know dark on light
+        pairs = [*readings, *reversed_]
+        return [p for p, r in pairs if is_text(r, believed_share(image, levels, p), min(cv2.minAreaRect(p)[1]))]
+
+    def _worded(self, image: Array, polygons: Sequence[Array]) -> list[Array]:
+        """Those of ``polygons`` in dark places that hold text: single characters are read into any picture there."""
+        return [p for p, reading in self._read(255 - image, polygons) if is_word(reading)]
+
+    def _read(self, image: Array, polygons: Sequence[Array]) -> list[tuple[Array, Reading]]:
+        return list(zip(polygons, self.tools.read_text(image, as_regions(polygons)), strict=True)) if polygons else []
+
+    def _ghosts(self, image: Array, stretched: Array, removed: Array, seen: Sequence[Array]) -> list[Array]:
+        """What can be read in the stretched copy, and stands out in the page itself where something was removed."""
+        polygons = [p for p in seen if has_ghost(image, removed, p)]
+        readings = self.tools.read_text(stretched, as_regions(polygons))
+        return [p for p, reading in zip(polygons, readings, strict=True) if is_text(reading, 0.0)]
+
+    def _written(self, levels: Array) -> list[Array]:
+        """Boxes of what is left of ink of one kind."""
+        likely = (levels >= 128) & self.allowed
+        joined = cv2.dilate(likely.astype(np.uint8), np.ones((7, 7), np.uint8))
+        count, label, stats, _ = cv2.connectedComponentsWithStats(joined)
+        inked = np.bincount(label[likely], minlength=count)
+        return [corners(*stats[k, :4]) for k in range(1, count) if inked[k] >= WRITTEN_PIXELS]
+
+    def _is_allowed(self, polygon: Array) -> bool:
+        window = window_of(polygon, self.allowed.shape)
+        if window is None:
+            return False
+        inside = polygon_mask([polygon - (window.x0, window.y0)], window.height, window.width)
+        return bool(inside.any()) and float(self.allowed[window.slices][inside].mean()) >= LEAST_ALLOWED
+
+
+def corners(x: int, y: int, width: int, height: int) -> Array:
+    """A box as a polygon, (4, 2) float32."""
+    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
+
+
+def _enlargement(window: Box, clusters: Sequence[Box]) -> float:
+    """So much that the lowest glyph in a window has the height at which the detector sees it well."""
+    inside = [box.height for box in clusters if box.x0 >= window.x0 and box.x1 <= window.x1 and box.y0 >= window.y0]
+    return float(np.clip(CLOSE_HEIGHT / min(inside, default=CLOSE_HEIGHT), 1.0, MOST_ENLARGED))
+
+
+def as_regions(polygons: Sequence[Array]) -> tuple[TextRegion, ...]:
+    """Polygons (N, 2) as text regions."""
+    return tuple(TextRegion(np.asarray(polygon, np.float32)) for polygon in polygons)
+
+
+def covered(polygon: Array, others: Sequence[Array]) -> bool:
+    """Whether the polygon's middle lies in one of the others, or theirs in it."""
+    middle = polygon.mean(axis=0)
+    for other in others:
+        theirs = other.mean(axis=0)
+        if cv2.pointPolygonTest(other, (float(middle[0]), float(middle[1])), False) >= 0:
+            return True
+        if cv2.pointPolygonTest(polygon, (float(theirs[0]), float(theirs[1])), False) >= 0:
+            return True
+    return False
+
+
+def grown(polygon: Array) -> Array:
+    """The polygon, a little larger on all sides."""
+    middle = polygon.mean(axis=0)
+    away = polygon - middle
+    return (middle + away + np.sign(away) * RIM).astype(np.float32)
