@@ -80,7 +80,7 @@ class Run:
         self._cluster, self._observer = cluster, observer
         self._flights = Flights(cluster, self._settings.retries)
         self._page_flights = PageFlights(cluster, self._flights, self._settings, self._page_landed)
-        waiting = deque(Job(document, self._work) for document in self._documents)
+        waiting = deque(Job(document, self._work, self._settings_digest) for document in self._documents)
         try:
             while True:
                 self._fill(waiting)
@@ -163,6 +163,8 @@ class Run:
                 self._observer.page_done(job.source, page)
         if job.results:
             log.info("%s: %d of %d pages were finished before", job.source, len(job.results), len(job.indices))
+            for other in set(places.names_in(job.home)) - {job.made_from}:
+                places.remove_tree(places.join(job.home, other))
         else:
             self._drop_work(job)
         places.make_folder(job.folder)
@@ -252,7 +254,7 @@ class Run:
 
     def _drop_work(self, job: Job) -> None:
         self._memory.forget_pages(job.target)
-        places.remove_tree(job.folder)
+        places.remove_tree(job.home)
 
     def _finish(self, job: Job, result: DocumentResult) -> None:
         if result.failure is not None:
@@ -277,5 +279,5 @@ class Run:
 def _clear_marks(folder: str) -> None:
     """Take away what pages that ran out of time, or whose process died, left in a work folder."""
     if not places.is_url(folder):
-        for leftover in [*Path(folder).glob(f"*{MARK}"), *Path(folder).glob(HALF_WRITTEN)]:
+        for leftover in [*Path(folder).rglob(f"*{MARK}"), *Path(folder).rglob(HALF_WRITTEN)]:
             leftover.unlink(missing_ok=True)
