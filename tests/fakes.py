@@ -7,7 +7,8 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -170,3 +171,19 @@ class SlowDetector(BlindDetector):
     def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
         time.sleep(0.3)
         return ()
+
+
+def stuttering(real: Callable[..., Any], error: Exception, times: int = 1) -> Callable[..., Any]:
+    """A call that fails so many times, and then does what it did before: a share or a store that is out for a moment.
+
+    For a class's method, too. ``failed`` of what is given back counts.
+    """
+
+    def stutter(*arguments: Any, **options: Any) -> Any:
+        if stutter.failed < times:  # type: ignore[attr-defined]
+            stutter.failed += 1  # type: ignore[attr-defined]
+            raise error
+        return real(*arguments, **options)
+
+    stutter.failed = 0  # type: ignore[attr-defined]
+    return stutter

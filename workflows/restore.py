@@ -29,6 +29,7 @@ from workflows.kept_results import KeptResults
 from workflows.manifest import Memory, Record
 from workflows.page_flights import GPU_QUEUE, GROUP, PageFlights
 from workflows.page_selection import selected_pages
+from workflows.patience import patiently, told
 from workflows.progress import Observer
 from workflows.stages import failure_from
 
@@ -115,7 +116,7 @@ class Run:
 
     def _open(self, job: Job) -> None:
         path = job.document.source.place
-        job.mark.unlink(missing_ok=True)
+        places.remove(str(job.mark))
         words = (path, page_tasks.inspect_source, path, self._settings, str(job.mark))
         late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
         self._opening += 1
@@ -276,8 +277,10 @@ class Run:
             places.remove_tree(self._work)
 
 
+@patiently
 def _clear_marks(folder: str) -> None:
-    """Take away what pages that ran out of time, or whose process died, left in a work folder."""
+    """Take away what pages that ran out of time, or whose process died, left in a work folder. Raises OutputError."""
     if not places.is_url(folder):
-        for leftover in [*Path(folder).rglob(f"*{MARK}"), *Path(folder).rglob(HALF_WRITTEN)]:
-            leftover.unlink(missing_ok=True)
+        with told(folder, OutputError):
+            for leftover in [*Path(folder).rglob(f"*{MARK}"), *Path(folder).rglob(HALF_WRITTEN)]:
+                leftover.unlink(missing_ok=True)
