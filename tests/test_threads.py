@@ -19,8 +19,8 @@ from pipeline.threads import MOST_THREADS, map_in_threads
 from pipeline.types import Box, PageRef, TextRegion, Tile
 from remover.base import RemoverSettings
 from remover.registry import REMOVERS, create_remover
-from workflows.cluster import count_cores
 from workflows.config import RunSettings
+from workflows.machine import count_cores
 from workflows.run_command import suited
 from workflows.tasks import threads_of
 
