@@ -187,3 +187,14 @@ def stuttering(real: Callable[..., Any], error: Exception, times: int = 1) -> Ca
 
     stutter.failed = 0  # type: ignore[attr-defined]
     return stutter
+
+
+class HangingDetector(BlindDetector):
+    """Hangs on page 2, with Python's lock, and counts how often it was asked to look at it."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            with open(os.environ["ATTEMPTS"], "a") as file:  # noqa: PTH123 - in whichever process
+                file.write("x")
+            ctypes.PyDLL(None).sleep(10**6)
+        return ()

@@ -22,7 +22,7 @@ from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
 from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
 from workflows.flights import Flight, Flights
-from workflows.guard import MARK, too_late
+from workflows.guard import MARK, forget, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.jobs import Job, work_key
 from workflows.kept_results import KeptResults
@@ -116,8 +116,8 @@ class Run:
 
     def _open(self, job: Job) -> None:
         path = job.document.source.place
-        places.remove(str(job.mark))
-        words = (path, page_tasks.inspect_source, path, self._settings, str(job.mark))
+        forget(job.home)
+        words = (path, page_tasks.inspect_source, path, self._settings, job.home)
         late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
         self._opening += 1
         self._flights.launch(
