@@ -147,6 +147,22 @@ def test_kubernetes_manifests_fit_together() -> None:
     assert set(job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]) <= codes - {0, 5, 7, 130}
 
 
+KUBERNETES = "1.31"  # what the manifests are for, at least
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kubernetes_validate") is None, reason="kubernetes-validate is missing")
+def test_kubernetes_takes_the_manifests() -> None:
+    import kubernetes_validate
+
+    documents = [document for _, document in manifests()]
+    assert len(documents) == 5
+    for document in documents:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+    document["spec"]["replica"] = 2
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for path in (DEPLOY / "systemd").iterdir():
