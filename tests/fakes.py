@@ -7,7 +7,8 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -190,4 +191,31 @@ class SlowDetector(BlindDetector):
 
     def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
         time.sleep(0.3)
+        return ()
+
+
+def stuttering(real: Callable[..., Any], error: Exception, times: int = 1) -> Callable[..., Any]:
+    """A call that fails so many times, and then does what it did before: a share or a store that is out for a moment.
+
+    For a class's method, too. ``failed`` of what is given back counts.
+    """
+
+    def stutter(*arguments: Any, **options: Any) -> Any:
+        if stutter.failed < times:  # type: ignore[attr-defined]
+            stutter.failed += 1  # type: ignore[attr-defined]
+            raise error
+        return real(*arguments, **options)
+
+    stutter.failed = 0  # type: ignore[attr-defined]
+    return stutter
+
+
+class HangingDetector(BlindDetector):
+    """Hangs on page 2, with Python's lock, and counts how often it was asked to look at it."""
+
+    def detect(self, image: Array, ref: PageRef) -> tuple[TextRegion, ...]:
+        if ref.page_number == 2:
+            with open(os.environ["ATTEMPTS"], "a") as file:  # noqa: PTH123 - in whichever process
+                file.write("x")
+            ctypes.PyDLL(None).sleep(10**6)
         return ()

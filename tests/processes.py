@@ -83,7 +83,7 @@ class DaskProcesses:
         self, folder: Path, workers: int = 2, more: dict[str, str] | None = None,
         more_for_scheduler: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.http_port = folder, free_port(), free_port()
         self._more_for_scheduler = more_for_scheduler or {}
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._dask = [sys.executable, "-m", "dask"]
@@ -94,7 +94,8 @@ class DaskProcesses:
             self.start_worker(**more)
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
-        where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--no-show"]
+        where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard"]
+        where += ["--dashboard-address", f"127.0.0.1:{self.http_port}"]
         words = [*self._dask, "scheduler", *where]
         self.scheduler = start(words, self.folder / "scheduler.log", **self._more_for_scheduler)
         return self.scheduler

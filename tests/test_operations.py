@@ -93,9 +93,15 @@ def check_command(words: list[str]) -> None:
     commands.commands[name].make_context(name, words[1:] if name == "run" else words[2:])
 
 
+def cron_command(line: str) -> str:
+    """What cron hands to the shell: up to the first plain %, which ends a line, and \\% is a %."""
+    command = line.split(maxsplit=5)[5]
+    return re.split(r"(?<!\\)%", command)[0].replace(r"\%", "%")
+
+
 def commands() -> Iterator[list[str]]:
     cron = (DEPLOY / "restore-docs.cron").read_text().splitlines()
-    yield from (shlex.split(line)[5:] for line in cron if line.startswith("0 "))
+    yield from (shlex.split(cron_command(line)) for line in cron if line.startswith("0 "))
     for path in (DEPLOY / "systemd").glob("*.service"):
         for line in re.findall(r"^ExecStart=(.*)$", path.read_text(), re.MULTILINE):
             yield shlex.split(line.replace("%%", "%"))
@@ -106,6 +112,13 @@ def commands() -> Iterator[list[str]]:
 @pytest.mark.parametrize("words", list(commands()), ids=lambda words: " ".join(words)[:60])
 def test_commands_of_the_examples_are_understood(words: list[str]) -> None:
     check_command(words)
+
+
+def test_cron_is_given_the_whole_command() -> None:
+    (line,) = (line for line in (DEPLOY / "restore-docs.cron").read_text().splitlines() if line.startswith("0 "))
+    words = shlex.split(cron_command(line))
+    assert words[words.index("--max-failed") + 1] == "5%" and words[-2] == "--metrics"
+    assert cron_command("0 2 * * *  a --max-failed 5% --log-file b") == "a --max-failed 5", "as cron has it"
 
 
 def test_a_wrong_command_would_be_noticed() -> None:
@@ -132,6 +145,22 @@ def test_kubernetes_manifests_fit_together() -> None:
     codes = {int(code) for code in ExitCode}
     (job,) = (document["spec"]["jobTemplate"]["spec"] for _, document in manifests() if document["kind"] == "CronJob")
     assert set(job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"]) <= codes - {0, 5, 7, 130}
+
+
+KUBERNETES = "1.31"  # what the manifests are for, at least
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kubernetes_validate") is None, reason="kubernetes-validate is missing")
+def test_kubernetes_takes_the_manifests() -> None:
+    import kubernetes_validate
+
+    documents = [document for _, document in manifests()]
+    assert len(documents) == 5
+    for document in documents:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+    document["spec"]["replica"] = 2
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -15,7 +15,7 @@ from processes import CHEAP, PLAIN, run
 from storm import PROGRAM, digests
 
 from pipeline.errors import InputError, OutputError, SetupError
-from workflows import places, tools
+from workflows import patience, places, tools
 from workflows.config import RunSettings
 
 Program = Callable[..., Outcome]
@@ -102,6 +102,7 @@ def test_a_store_that_is_out_for_a_moment_may_pass(monkeypatch: pytest.MonkeyPat
         raise ConnectionResetError
 
     monkeypatch.setattr(type(memory), "pipe_file", out_of_order)
+    monkeypatch.setattr(patience, "PAUSES_SECONDS", (0.0,))
     with pytest.raises(OutputError) as raised:
         places.write_text(f"{URL}/x", "x")
     assert raised.value.transient

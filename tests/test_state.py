@@ -1,15 +1,19 @@
-"""What a run leaves for the next one: finished pages, the lock, and what ``status`` tells."""
+"""What a run leaves for the next one: finished pages, and what ``status`` tells."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fakes
 import psutil
@@ -22,8 +26,8 @@ from detectors.registry import DETECTORS
 from pipeline.errors import OutputError
 from pipeline.results import PageResult
 from pipeline.types import PageRef
-from workflows import folder_lock, manifest, tools
-from workflows.folder_lock import FolderLock
+from workflows import manifest, page_tasks, run_command, tools
+from workflows.cluster import SerialCluster
 from workflows.manifest import Manifest
 from workflows.run_status import status_command
 
@@ -52,7 +56,7 @@ def test_finished_pages_are_not_redone(tmp_path: Path, restore_docs: Program, mo
     words = (source, "--detector", "fake", "--jobs", "1", *PLAIN)
     assert restore_docs(*words, "--out", out).code == 130
     assert CountingDetector.seen == [1, 2, 3]
-    (work,) = (out / ".restore-docs" / "work").iterdir()
+    (work,) = (out / ".restore-docs" / "work").glob("*/*")
     (work / "000002.pdf").write_bytes(b"damaged")
     done = restore_docs(*words, "--out", out)
     assert done.code == 0 and sorted(CountingDetector.seen[3:]) == [2, 4, 5, 6], "a damaged page is no finished one"
@@ -74,6 +78,59 @@ def test_pages_of_other_settings_or_another_input_are_redone(
         assert restore_docs(*words, "--on-existing", "overwrite").code == 130
         assert restore_docs(*words, *change()).code == 0
         assert sorted(CountingDetector.seen) == sorted([1, 2, 3, 1, 2, 3, 4, 5])
+
+
+class Haunted(SerialCluster):
+    """Where the first page of a run that died is finished late: when the next run puts its pages together."""
+
+    first: list[Any] = []  # noqa: RUF012 - what that page's task was given
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any, **how: bool) -> Any:
+        if function.__name__ == "restore_page" and not self.first:
+            self.first.extend(arguments)
+        if function.__name__ == "assemble_document":
+            ref, settings, target = self.first
+            with suppress(OutputError):  # there is no place for it any more
+                page_tasks.restore_page(replace(ref, document=f"{ref.document}.before"), settings, target)
+        return super().submit(name, function, *arguments, **how)
+
+
+@pytest.mark.parametrize("change", ["settings", "input"])
+def test_a_task_of_a_run_that_died_writes_over_no_page_of_the_next(
+    tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setitem(DETECTORS, "fake", CountingDetector)
+    monkeypatch.setattr(CountingDetector, "interrupts", 1)
+    monkeypatch.setattr(Haunted, "first", [])
+    source, out = draw_page(tmp_path / "a.pdf", pages=5), tmp_path / "out"
+    shutil.copy(source, f"{source}.before")
+    words = [source, "--detector", "fake", "--jobs", "1", *PLAIN]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_command, "open_cluster", lambda *_: Haunted())
+        assert restore_docs(*words, "--out", out).code == 130
+        if change == "input":
+            draw_page(source, pages=5, words=1)
+        else:
+            words += ["--dpi", "90"]
+        assert restore_docs(*words, "--out", out).code == 0
+    assert restore_docs(*words, "--out", tmp_path / "calm").code == 0
+    assert digests(out) == digests(tmp_path / "calm")
+    assert not (out / ".restore-docs" / "work").exists()
+
+
+def test_work_files_of_other_settings_are_cleared_away(
+    tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DETECTORS, "fake", CountingDetector)
+    source, out = draw_page(tmp_path / "a.pdf", pages=5), tmp_path / "out"
+    words = (source, "--out", out, "--detector", "fake", "--jobs", "1", *PLAIN)
+    for more in ((), ("--dpi", "90"), ("--dpi", "90")):
+        monkeypatch.setattr(CountingDetector, "interrupts", 1)
+        assert restore_docs(*words, *more).code == 130
+        (work,) = (out / ".restore-docs" / "work").glob("*/*")
+        assert len(list(work.glob("*.pdf"))) == 3
+        if more:  # what a task of a run before writes after that
+            (work.parent / "0123456789abcdef").mkdir()
 
 
 def test_the_pages_of_a_failed_document_are_kept_for_a_run_that_does_better(
@@ -100,51 +157,6 @@ def test_identical_inputs_each_get_their_output(tmp_path: Path, restore_docs: Pr
     again = restore_docs(*words)
     assert again.document("a.png")["reused"] and not again.document("b.png")["reused"]
     assert len(digests(tmp_path / "out")) == 2
-
-
-# -- the lock -------------------------------------------------------------------------------------------------------
-
-
-def test_a_lock_of_a_dead_process_here_is_taken_over_at_once(tmp_path: Path) -> None:
-    lock = FolderLock(tmp_path, "out")
-    held = folder_lock.myself() | {"token": "gone", "renewed": 3}
-    for gone in ({"pid": 2**22 + 1}, {"born": held["born"] - 1000}):  # no such process; the number is used again
-        (tmp_path / folder_lock.NAME).write_text(json.dumps(held | gone))
-        began = time.monotonic()
-        with lock:
-            assert time.monotonic() - began < 1
-        assert not (tmp_path / folder_lock.NAME).exists()
-
-
-def test_a_lock_of_another_host_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert folder_lock.LEASE_SECONDS <= 30
-    monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 2.0)
-    away = folder_lock.myself() | {"where": "elsewhere", "token": "theirs", "renewed": 3}
-    (tmp_path / folder_lock.NAME).write_text(json.dumps(away))
-    began = time.monotonic()
-    with FolderLock(tmp_path, "out"):
-        assert 2 <= time.monotonic() - began < 10
-
-
-def test_a_lock_that_another_host_renews_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = folder_lock.myself() | {"where": "elsewhere", "host": "far-away", "token": "theirs"}
-    path = tmp_path / folder_lock.NAME
-    path.write_text(json.dumps(away | {"renewed": 1}))
-    monkeypatch.setattr(folder_lock.time, "sleep", lambda _: path.write_text(json.dumps(away | {"renewed": 2})))
-    with pytest.raises(OutputError, match="far-away"), FolderLock(tmp_path, "out"):
-        pass
-    assert path.exists(), "it is theirs"
-
-
-def test_who_lost_the_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_lock, "RENEW_SECONDS", 0.05)
-    with FolderLock(tmp_path, "out") as lock:
-        lock.check()
-        (tmp_path / folder_lock.NAME).write_text(json.dumps({"token": "somebody else's"}))
-        wait_until(lambda: lock.lost, 10)
-        with pytest.raises(OutputError, match="took over"):
-            lock.check()
-    assert (tmp_path / folder_lock.NAME).exists()
 
 
 # -- the manifest ---------------------------------------------------------------------------------------------------
@@ -197,7 +209,7 @@ def test_status_while_it_runs_and_after_and_what_the_first_signal_does(
     after = json.loads(capsys.readouterr().out)
     assert after["ended"] == 130 and after["pages_by_status"]["UNCHANGED"] >= 2 and after["lock"] is None
     assert json.loads((out / "report.json").read_text())["ended_early"]["kind"] == "Interrupted"
-    assert not (out / "a.pdf").exists() and len(list(out.rglob("work/*/*.pdf"))) >= 2
+    assert not (out / "a.pdf").exists() and len(list(out.rglob("work/*/*/*.pdf"))) >= 2
 
 
 def test_a_killed_run_is_said_to_be_dead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +252,7 @@ def test_ctrl_c_in_a_terminal_goes_to_all_processes_and_only_the_client_speaks(t
     assert process.wait(60) == 130 and not psutil.wait_procs(family, timeout=15)[1]
     said = (tmp_path / "log").read_text()
     assert "restore-docs: interrupted" in said and "Traceback" not in said, said
-    assert len(list(out.rglob("work/*/*.pdf"))) >= 2
+    assert len(list(out.rglob("work/*/*/*.pdf"))) >= 2
 
 
 def test_status_of_a_folder_without_a_run(tmp_path: Path, restore_docs: Program) -> None:

@@ -22,8 +22,8 @@ from remover.base import RemoverSettings
 from remover.ctrnet import save_generator
 from remover.ctrnet.winograd import WinogradConv2d
 from remover.registry import REMOVERS, create_remover
-from workflows.cluster import count_cores
 from workflows.config import RunSettings
+from workflows.machine import count_cores
 from workflows.run_command import suited
 from workflows.tasks import threads_of
 

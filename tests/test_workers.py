@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import draw_page
 from processes import CHEAP, TESTS, DaskProcesses, end, environment, run, start
+from prometheus_client.parser import text_string_to_metric_families
 from storm import PROGRAM, digests
 
 pytestmark = pytest.mark.slow
@@ -112,6 +114,21 @@ def test_restore_docs_worker_starts_them_right(tmp_path: Path, sources: list[Pat
         workers.terminate()
         assert workers.wait(60) == 0
         end(workers)
+
+
+def test_the_scheduler_s_metrics_name_our_tasks(tmp_path: Path, sources: list[Path], cluster: DaskProcesses) -> None:
+    cluster.start_worker()
+    words = [*PROGRAM, *sources, *CHEAP, "--scheduler", cluster.address, "--out", tmp_path / "out"]
+    assert run(words).returncode == 0
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.http_port}/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    done = {
+        sample.labels["task_prefix_name"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "dask_scheduler_prefix_state_totals_total" and sample.labels["state"] == "memory"
+    }
+    assert done == {"inspect_source": 2, "restore_page": 6, "assemble_document": 2}
 
 
 def _workers(cluster: DaskProcesses) -> dict[str, dict[str, object]]:

@@ -5,7 +5,6 @@ Dask does not hold back tasks by itself in every case (see ``workflows.flights``
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
 from workflows.config import RunSettings
+from workflows.machine import count_cores, memory_free
 
 # What one page at the default limits may need at its peak; decides how many pages are worked on at once.
 BYTES_PER_JOB = 2_500_000_000
@@ -114,12 +112,7 @@ def decide_jobs(jobs: str | int) -> int:
     """How many pages at once: as asked, else as many as cores and memory allow."""
     if jobs != "auto":
         return int(jobs)
-    return max(1, min(count_cores(), int(psutil.virtual_memory().available // BYTES_PER_JOB)))
-
-
-def count_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(count_cores(), memory_free() // BYTES_PER_JOB))
 
 
 def in_process(jobs: int, settings: RunSettings) -> bool:

@@ -22,6 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from pipeline.errors import OutputError, RestoreError
+from workflows.patience import told
 
 LEASE_SECONDS = 24.0  # at most 30, with the time it takes to look
 RENEW_SECONDS = 4.0
@@ -42,8 +43,9 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._released.set()
-        if (self._read() or {}).get("token") == self._token:
-            self._remove()
+        with suppress(OSError, RestoreError):  # what stays is waited out: no reason to fail a run that is finished
+            if (self._read() or {}).get("token") == self._token:
+                self._remove()
 
     def check(self) -> None:
         """Raise OutputError if another run has taken over: this one was stopped for longer than its lease."""
@@ -85,7 +87,8 @@ class Lease:
                     return
                 self._write(number)
             if self._released.is_set():  # let go meanwhile
-                self._remove()
+                with suppress(OSError, RestoreError):
+                    self._remove()
 
 
 class FolderLock(Lease):
@@ -99,7 +102,7 @@ class FolderLock(Lease):
     def __enter__(self) -> FolderLock:
         deadline = time.monotonic() + LEASE_SECONDS
         seen = None
-        while not self._take():
+        while not self._take_or_tell():
             held = self._read()
             if held is None:
                 continue
@@ -116,6 +119,10 @@ class FolderLock(Lease):
                 time.sleep(0.5)
         self._keep_renewing()
         return self
+
+    def _take_or_tell(self) -> bool:
+        with told(str(self._path), OutputError):
+            return self._take()
 
     def _take(self) -> bool:
         text = self._told(0)

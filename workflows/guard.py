@@ -2,7 +2,8 @@
 
 A page that sleeps in C code listens to nobody, and a thread of Python's would wait for a lock that it holds. So the
 process that works on it is ended, by a timer that needs no Python: ``faulthandler``'s. What it writes before is the
-sign to the run, and to whichever process is given the page next, that this page ran out of time.
+sign to the run, and to whichever process is given the page next, that this page ran out of time. Where pages are made
+behind a URL, hosts have no disk in common: there ``workflows.herald`` does the same, and says so in the store.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from pipeline.errors import StageError
 from pipeline.types import PageRef
+from workflows.herald import Herald
+from workflows.places import is_url, read_text, remove
 
 MARK = ".late"  # after the name of what is made
+HERALD_SECONDS = 30.0  # that the herald is given to speak
 
 
 class _Timers:
@@ -50,22 +54,25 @@ class _Timers:
 
 
 _TIMERS = _Timers()
+_HERALD = Herald()
 
 
 @contextmanager
-def time_limit(ref: PageRef, seconds: float | None, mark: Path) -> Iterator[None]:
+def time_limit(ref: PageRef, seconds: float | None, place: str) -> Iterator[None]:
     """End this process if what happens inside takes longer than ``seconds``; None is for ever.
 
-    Raises StageError at once when the page ended another process in this way before.
+    ``place`` is what is made. Raises StageError at once when the page ended another process in this way before.
     """
     if seconds is None:
         yield
         return
-    if ran_out(mark):
+    mark, seen = mark_at(place), f"{place}{MARK}" if is_url(place) else ""
+    if ran_out(mark) or (seen and read_text(seen) is not None):
         raise too_late(ref, seconds)
     mark.parent.mkdir(parents=True, exist_ok=True)
-    with mark.open("wb") as file:
-        number = _TIMERS.add(max(0.05, seconds), file.fileno())
+    with mark.open("wb") as file, _HERALD.watching(seconds, mark, seen) if seen else nullcontext():
+        # behind a URL the herald comes first, and this is for the day that it dies
+        number = _TIMERS.add(max(0.05, seconds + (HERALD_SECONDS if seen else 0)), file.fileno())
         try:
             yield
         finally:
@@ -75,11 +82,18 @@ def time_limit(ref: PageRef, seconds: float | None, mark: Path) -> Iterator[None
 
 
 def mark_at(place: str) -> Path:
-    """The mark of what is worked on at a place; of a URL it is on the worker's own disk, and seen by nobody else."""
-    if "://" in place:
+    """The mark of what is worked on at a place; of a URL it is on the worker's own disk, and seen by that host."""
+    if is_url(place):
         name = hashlib.sha256(place.encode()).hexdigest()[:32]
         return Path(tempfile.gettempdir(), f"restore-docs-{name}{MARK}")
     return Path(place + MARK)
+
+
+def forget(place: str) -> None:
+    """Take away what was said of an earlier try. Raises OutputError."""
+    remove(str(mark_at(place)))
+    if is_url(place):
+        remove(f"{place}{MARK}")
 
 
 def ran_out(mark: Path | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.documents import DocumentKind, describe_unsupported, identify
 from pipeline.errors import InputError, UsageError
+from workflows.patience import patiently, told
 from workflows.places import is_url, open_fs
 
 STATE_FOLDER = ".restore-docs"
@@ -157,25 +158,31 @@ def find_behind(url: str) -> Iterator[Source]:
     fs, path = open_fs(url)
     scheme = url.split("://", 1)[0]
     try:
-        if glob.has_magic(path):
-            places = [place for place in sorted(fs.glob(path)) if fs.isfile(place)]
-            root = ""
-        else:
-            places = sorted(fs.find(path)) or ([path] if fs.isfile(path) else [])
-            root = f"{path.rstrip('/')}/" if fs.isdir(path) else ""
+        places, root = _listed(url, fs, path)
         for place in places:
             below = Path(place.removeprefix(root) if root else place.rsplit("/", 1)[-1])
             if STATE_FOLDER not in below.parts:
                 yield _look_behind(f"{scheme}://{place.lstrip('/') if scheme != 'file' else place}", below, fs, place)
-    except Exception as error:
-        yield replace(_missing(url, f"cannot be reached: {type(error).__name__}: {error}"), url=url)
+    except InputError as error:
+        yield replace(_missing(url, f"cannot be reached: {error}"), url=url)
         return
     if not places:
         yield replace(_missing(url, "there is no such file, or nothing in it"), url=url)
 
 
+@patiently
+def _listed(url: str, fs: Any, path: str) -> tuple[list[str], str]:
+    """The files that a URL names, in order, and the folder that their names are told below. Raises InputError."""
+    with told(url, InputError):
+        if glob.has_magic(path):
+            return [place for place in sorted(fs.glob(path)) if fs.isfile(place)], ""
+        places = sorted(fs.find(path)) or ([path] if fs.isfile(path) else [])
+        return places, f"{path.rstrip('/')}/" if fs.isdir(path) else ""
+
+
+@patiently
 def _look_behind(url: str, below: Path, fs: Any, place: str) -> Source:
-    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder:
+    with tempfile.TemporaryDirectory(prefix="restore-docs-") as folder, told(url, InputError):
         head = Path(folder, below.name)
         head.write_bytes(fs.cat_file(place, start=0, end=HEAD_BYTES))
         return replace(_look(url, head, below), url=url)

@@ -16,10 +16,15 @@ from workflows.places import join
 
 @dataclass(slots=True)
 class Job:
-    """One document of a run. ``work`` is the folder, or URL, that the work folders of all documents are in."""
+    """One document of a run. ``work`` is the folder, or URL, that the work folders of all documents are in.
+
+    What is made from another input, or with other settings, goes elsewhere: on a scheduler that is not ours, tasks of
+    a run that died go on, and must not write over the pages of the run that came after it.
+    """
 
     document: PlannedDocument
     work: str
+    settings_digest: str
     input_digest: str = ""
     indices: tuple[int, ...] = ()
     results: dict[int, PageResult] = field(default_factory=dict)
@@ -40,19 +45,29 @@ class Job:
         return work_key(self.target)
 
     @property
-    def folder(self) -> str:
-        """Where its work files are."""
+    def home(self) -> str:
+        """Where all its work files are, also those of earlier runs."""
         return join(self.work, self.key)
+
+    @property
+    def made_from(self) -> str:
+        """A name for this input and these settings."""
+        return hashlib.sha256(f"{self.input_digest} {self.settings_digest}".encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> str:
+        """Where its work files of this input and these settings are."""
+        return join(self.home, self.made_from)
 
     @property
     def mark(self) -> Path:
         """Where it is said that opening it took too long."""
-        return mark_at(join(self.work, self.key))
+        return mark_at(self.home)
 
     def page_target(self, index: int, previews: Path | None = None) -> PageTarget:
         """The work file of one page, and where its previews go."""
         kind = self.document.kind
-        place = "" if previews is None else str(previews / f"{self.key}-{index + 1:06d}")
+        place = "" if previews is None else str(previews / f"{self.key}-{self.made_from}-{index + 1:06d}")
         return PageTarget(join(self.folder, f"{index + 1:06d}{kind.suffixes[0]}"), kind, place)
 
     def missing(self) -> Iterator[int]:

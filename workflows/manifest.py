@@ -21,6 +21,7 @@ import psutil
 from pipeline.errors import OutputError
 from pipeline.results import Check, Failure, FoundRegions, PageResult
 from pipeline.types import PageRef
+from workflows.patience import patiently
 
 NAME = "manifest.sqlite"
 _SCHEMA = """
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, state TEXT NOT NULL);
 # File systems that other hosts may have open, too, under names that start like these
 _SHARED = ("nfs", "cifs", "smb", "9p", "afs", "lustre", "gpfs", "ceph", "beegfs", "gluster", "fuse.", "ocfs", "gfs")
 _COMMIT_SECONDS = 1.0
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR)  # as a share has them for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +110,27 @@ class Manifest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _writing():
+        with _telling():
             self._db.commit()
         self._db.close()
 
     def find(self, target: str) -> Record | None:
         """See ``Memory.find``."""
-        row = self._db.execute(
+        rows = self._read(
             "SELECT input_digest, settings_digest, outputs, pages FROM documents WHERE target = ?", (target,)
-        ).fetchone()
-        if row is None:
+        )
+        if not rows:
             return None
+        row = rows[0]
         return Record(row[0], row[1], json.loads(row[2]), tuple(page_from(entry) for entry in json.loads(row[3])))
 
     def previews(self, out: Path) -> set[str]:
         """Names of the previews of all documents of which something is left in the output folder."""
         names: set[str] = set()
-        for outputs, pages in self._db.execute("SELECT outputs, pages FROM documents"):
-            if any((out / name).exists() for name in json.loads(outputs)):
-                names.update(name for page in json.loads(pages) for name in page.get("previews", {}).values())
+        with _telling():
+            for outputs, pages in self._db.execute("SELECT outputs, pages FROM documents"):
+                if any((out / name).exists() for name in json.loads(outputs)):
+                    names.update(name for page in json.loads(pages) for name in page.get("previews", {}).values())
         return names
 
     def store(self, target: str, record: Record) -> None:
@@ -142,7 +146,7 @@ class Manifest:
 
     def find_pages(self, target: str, input_digest: str, settings_digest: str) -> list[PageResult]:
         """See ``Memory.find_pages``."""
-        rows = self._db.execute(
+        rows = self._read(
             "SELECT page FROM pages WHERE target = ? AND input_digest = ? AND settings_digest = ?",
             (target, input_digest, settings_digest),
         )
@@ -159,14 +163,20 @@ class Manifest:
 
     def targets_with_pages(self) -> set[str]:
         """See ``Memory.targets_with_pages``."""
-        return {str(row[0]) for row in self._db.execute("SELECT DISTINCT target FROM pages")}
+        return {str(row[0]) for row in self._read("SELECT DISTINCT target FROM pages")}
 
     def note(self, state: dict[str, object]) -> None:
         """Where the run is, for whoever asks while it runs and after: only the latest is kept."""
         self._write("INSERT OR REPLACE INTO runs VALUES (1, ?)", (json.dumps(state),))
 
+    @patiently
+    def _read(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[str, ...]]:
+        with _telling():
+            return self._db.execute(statement, values).fetchall()
+
+    @patiently
     def _write(self, statement: str, values: tuple[object, ...], at_once: bool = False) -> None:
-        with _writing():
+        with _telling():
             self._db.execute(statement, values)
             now = time.monotonic()
             if at_once or not self._shared or now - self._committed > _COMMIT_SECONDS:
@@ -199,11 +209,13 @@ def pages_text(pages: Sequence[PageResult]) -> str:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _telling() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise OutputError(f"the manifest cannot be written: {error}", "check the disk") from None
+        trouble = OutputError(f"the manifest cannot be used: {error}", "check the disk, or the network share")
+        trouble.transient = getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+        raise trouble from None
 
 
 def page_from(entry: dict[str, object]) -> PageResult:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.documents import DocumentKind
 from pipeline.results import Failure, PageResult
 from pipeline.types import PageRef, PreparedPage
 from workflows import places, tasks
 from workflows.config import RunSettings
-from workflows.guard import mark_at, time_limit
+from workflows.guard import MARK, time_limit
 from workflows.pictures import PageTarget
 from workflows.stages import StageClock, travels
 from workflows.tasks import Inspection, RemovedText
@@ -31,16 +30,16 @@ def time_left(settings: RunSettings, spent: float) -> float | None:
 
 
 @travels
-def inspect_source(path: str, settings: RunSettings, mark: str) -> Inspection:
-    """See ``tasks.inspect_source``."""
-    with time_limit(PageRef(path, 0), settings.page_seconds, Path(mark)), places.reading(path) as local:
+def inspect_source(path: str, settings: RunSettings, home: str) -> Inspection:
+    """See ``tasks.inspect_source``; ``home`` is where its work files will be."""
+    with time_limit(PageRef(path, 0), settings.page_seconds, home), places.reading(path) as local:
         return tasks.inspect_source(local, settings)
 
 
 @travels
 def restore_page(ref: PageRef, settings: RunSettings, target: PageTarget) -> PageResult:
     """All stages of a page, one after the other."""
-    with time_limit(ref, time_left(settings, 0), mark_at(target.path)), _local(ref, target) as (local, made):
+    with time_limit(ref, time_left(settings, 0), target.path), _local(ref, target) as (local, made):
         prepared = tasks.prepare_page(local, settings)
         removed = tasks.remove_text(prepared, settings)
         return _placed(tasks.finish_page(prepared, removed, settings, made), ref, target)
@@ -49,20 +48,20 @@ def restore_page(ref: PageRef, settings: RunSettings, target: PageTarget) -> Pag
 @travels
 def prepare_page(ref: PageRef, settings: RunSettings, target: PageTarget) -> PreparedPage:
     """The first stage, for a page whose text is removed elsewhere."""
-    with time_limit(ref, time_left(settings, 0), mark_at(target.path)), places.reading(ref.document) as document:
+    with time_limit(ref, time_left(settings, 0), target.path), places.reading(ref.document) as document:
         prepared = tasks.prepare_page(replace(ref, document=document), settings)
         return replace(prepared, page=replace(prepared.page, ref=ref))
 
 
 @travels
-def remove_texts(pages: Sequence[PreparedPage], settings: RunSettings, mark: str) -> tuple[RemovedText, ...]:
+def remove_texts(pages: Sequence[PreparedPage], settings: RunSettings, place: str) -> tuple[RemovedText, ...]:
     """The second stage, for several pages: a network takes their tiles together, in batches of its one shape."""
     if settings.dry_run:
         return tuple(RemovedText((), {}) for _ in pages)
     ref, tiles = pages[0].page.ref, [tile for page in pages for tile in page.tiles]
     left = time_left(settings, 0)
     clock = StageClock(ref)
-    with time_limit(ref, left and left * len(pages), Path(mark)), clock.stage("remove"):
+    with time_limit(ref, left and left * len(pages), place.removesuffix(MARK)), clock.stage("remove"):
         restored = make_remover(settings.remover, remover_settings(settings)).remove(tiles)
     done, result = 0, []
     for page in pages:
@@ -80,7 +79,7 @@ def finish_page(
     """The last stage, of the page that was ``number`` among those whose text was removed together."""
     own = removed[number]
     spent = sum(prepared.seconds.values()) + sum(own.seconds.values())
-    limit = time_limit(prepared.page.ref, time_left(settings, spent), mark_at(target.path))
+    limit = time_limit(prepared.page.ref, time_left(settings, spent), target.path)
     with limit, places.writing(target.path) as made:
         page = tasks.finish_page(prepared, own, settings, replace(target, path=made))
         return _placed(page, prepared.page.ref, target)
@@ -89,7 +88,7 @@ def finish_page(
 @travels
 def keep_original(ref: PageRef, settings: RunSettings, target: PageTarget, failure: Failure) -> PageResult:
     """See ``tasks.keep_original``."""
-    limit = time_limit(ref, settings.page_seconds, mark_at(target.path + ".kept"))
+    limit = time_limit(ref, settings.page_seconds, f"{target.path}.kept")
     with limit, _local(ref, target) as (local, made):
         return _placed(tasks.keep_original(local, settings, made, failure), ref, target)
 

@@ -21,7 +21,7 @@ from pipeline.types import Colour, PreparedPage
 from workflows.config import RunSettings
 from workflows.stages import StageClock
 
-_PREVIEW = re.compile(r"[0-9a-f]{16}-\d{6,}-[a-z]+\.jpg")  # document, page and kind
+_PREVIEW = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?-\d{6,}-[a-z]+\.jpg")  # document, what of, page and kind
 
 
 @dataclass(frozen=True, slots=True)

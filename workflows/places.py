@@ -6,22 +6,20 @@ there before it is sent: no library below this one knows of URLs.
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import re
 import shutil
 import tempfile
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, OutputError, RestoreError, SetupError
+from workflows.fetched_files import FetchedFiles
+from workflows.patience import patiently, told
 
-KEPT = 4  # fetched files that a process keeps: the pages of a document are worked on one after the other
-_FETCHED: OrderedDict[str, tuple[str, Path]] = OrderedDict()
+_FETCHED = FetchedFiles()
 
 
 def is_url(place: str | Path) -> bool:
@@ -38,7 +36,7 @@ def place_of(path: Path) -> str:
 def local_path(path: Path) -> Path:
     """Where a library finds what a setting names: there, or where it was fetched to."""
     place = place_of(path)
-    return _fetch(place) if is_url(place) else path
+    return _FETCHED.keep(place, *_looked_at(place)) if is_url(place) else path
 
 
 def join(folder: str, name: str) -> str:
@@ -46,42 +44,44 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
 
 
+@patiently
 def exists(place: str) -> bool:
-    """Whether there is anything."""
-    if not is_url(place):
-        return Path(place).exists()
-    fs, path = open_fs(place)
-    with _told(place, OutputError):
+    """Whether there is anything. Raises OutputError."""
+    with told(place, OutputError):
+        if not is_url(place):
+            return Path(place).exists()
+        fs, path = open_fs(place)
         return bool(fs.exists(path))
 
 
+@patiently
 def digest_there(place: str) -> str:
-    """SHA-256 of a file's bytes, as hex; "" if there is no such file."""
-    if not is_url(place):
-        path = Path(place)
-        if not path.is_file():
+    """SHA-256 of a file's bytes, as hex; "" if there is no such file. Raises OutputError."""
+    with told(place, OutputError):
+        if not is_url(place):
+            if not Path(place).is_file():
+                return ""
+            with Path(place).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        fs, path = open_fs(place)
+        if not fs.isfile(path):
             return ""
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    fs, path_there = open_fs(place)
-    with _told(place, OutputError):
-        if not fs.isfile(path_there):
-            return ""
-        with fs.open(path_there, "rb") as stream:
+        with fs.open(path, "rb") as stream:
             found = hashlib.sha256()
             while part := stream.read(1 << 20):
                 found.update(part)
             return found.hexdigest()
 
 
+@patiently
 def remove(place: str) -> None:
-    """Take a file away, if it is there."""
-    if not is_url(place):
-        Path(place).unlink(missing_ok=True)
-        return
-    fs, path = open_fs(place)
-    with _told(place, OutputError), suppress(FileNotFoundError):
-        fs.rm_file(path)
+    """Take a file away, if it is there. Raises OutputError."""
+    with told(place, OutputError), suppress(FileNotFoundError):
+        if is_url(place):
+            fs, path = open_fs(place)
+            fs.rm_file(path)
+        else:
+            Path(place).unlink()
 
 
 def remove_tree(place: str) -> None:
@@ -90,42 +90,47 @@ def remove_tree(place: str) -> None:
         shutil.rmtree(place, ignore_errors=True)
         return
     fs, path = open_fs(place)
-    with suppress(OSError, FileNotFoundError):
+    with suppress(Exception):  # of whatever kind the store's library has
         fs.rm(path, recursive=True)
 
 
+@patiently
 def make_folder(place: str) -> None:
-    """Make a folder, if that is something there are."""
+    """Make a folder, if that is something there are. Raises OutputError."""
     if not is_url(place):
-        Path(place).mkdir(parents=True, exist_ok=True)
+        with told(place, OutputError):
+            Path(place).mkdir(parents=True, exist_ok=True)
 
 
+@patiently
 def names_in(folder: str) -> list[str]:
-    """The names of what is in a folder; none if it is not there."""
-    if not is_url(folder):
-        return sorted(path.name for path in Path(folder).iterdir()) if Path(folder).is_dir() else []
-    fs, path = open_fs(folder)
-    try:
-        return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False))
-    except FileNotFoundError:
-        return []
+    """The names of what is in a folder; none if it is not there. Raises OutputError."""
+    with told(folder, OutputError):
+        if not is_url(folder):
+            return sorted(path.name for path in Path(folder).iterdir()) if Path(folder).is_dir() else []
+        fs, path = open_fs(folder)
+        try:
+            return sorted(str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False))
+        except FileNotFoundError:
+            return []
 
 
+@patiently
 def read_text(place: str) -> str | None:
-    """What a small text file says, or None if it is not there."""
+    """What a small text file says, or None if it is not there. Raises OutputError."""
     fs, path = open_fs(place)
-    with _told(place, OutputError):
-        fs.invalidate_cache()
+    with told(place, OutputError):
         try:
             return str(fs.cat_file(path).decode())
         except FileNotFoundError:
             return None
 
 
+@patiently
 def write_text(place: str, text: str) -> None:
     """Write a small text file. Raises OutputError."""
     fs, path = open_fs(place)
-    with _told(place, OutputError):
+    with told(place, OutputError):
         fs.pipe_file(path, text.encode())
 
 
@@ -135,13 +140,13 @@ def reading(place: str) -> Iterator[str]:
     if not is_url(place):
         yield place
         return
-    local = str(_fetch(place))
-    try:
-        yield local
-    except RestoreError as error:
-        error.what = error.what.replace(local, place)
-        error.args = (error.what, *error.args[1:])
-        raise
+    with _FETCHED.reading(place, *_looked_at(place)) as local:
+        try:
+            yield str(local)
+        except RestoreError as error:
+            error.what = error.what.replace(str(local), place)
+            error.args = (error.what, *error.args[1:])
+            raise
 
 
 @contextmanager
@@ -151,7 +156,7 @@ def fetched(place: str) -> Iterator[str]:
         yield place
         return
     with _two_ends(place) as (fs, path, local):
-        with _told(place, OutputError):
+        with told(place, OutputError):
             fs.get_file(path, local)
         yield local
 
@@ -164,7 +169,7 @@ def writing(place: str) -> Iterator[str]:
         return
     with _two_ends(place) as (fs, path, local):
         yield local
-        with _told(place, OutputError):
+        with told(place, OutputError):
             fs.put_file(local, path)
 
 
@@ -176,32 +181,26 @@ def _two_ends(place: str) -> Iterator[tuple[Any, str, str]]:
         yield fs, path, str(Path(folder, place.rsplit("/", 1)[-1]))
 
 
-def _fetch(place: str) -> Path:
+def _looked_at(place: str) -> tuple[str, Callable[[Path], None]]:
+    """The state of a file behind a URL, which changes when it does or what a person says of it beside it does; and
+    what fetches both. Raises InputError."""
     fs, path = open_fs(place)
-    with _told(place, InputError):
-        fs.invalidate_cache()
+    with told(place, InputError):
         info = fs.info(path)
-        state = str([info.get(key) for key in ("ETag", "etag", "mtime", "LastModified", "updated", "created", "size")])
-        known = _FETCHED.get(place)
-        if known is not None and known[0] == state and known[1].is_file():
-            _FETCHED.move_to_end(place)
-            return known[1]
-        folder = Path(tempfile.mkdtemp(dir=_cache()))
-        local = folder / place.rsplit("/", 1)[-1]
-        fs.get_file(path, str(local))
-        with suppress(FileNotFoundError):  # what a person says of a document lies beside it
-            fs.get_file(f"{path}.json", f"{local}.json")
-    _FETCHED[place] = (state, local)
-    while len(_FETCHED) > KEPT:
-        shutil.rmtree(_FETCHED.popitem(last=False)[1][1].parent, ignore_errors=True)
-    return local
+        try:  # to look for what is mostly not there costs a store one request in this way, and two in others
+            beside = fs.cat_file(f"{path}.json")
+        except FileNotFoundError:
+            beside = None
+    keys = ("ETag", "etag", "mtime", "LastModified", "updated", "created", "size")
+    state = str([*(info.get(key) for key in keys), beside and hashlib.sha256(beside).hexdigest()])
 
+    def fetch(to: Path) -> None:
+        with told(place, InputError):
+            fs.get_file(path, str(to))
+            if beside is not None:
+                to.with_name(f"{place.rsplit('/', 1)[-1]}.json").write_bytes(beside)
 
-@lru_cache(maxsize=1)
-def _cache() -> str:
-    folder = tempfile.mkdtemp(prefix="restore-docs-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return state, fetch
 
 
 def open_fs(place: str) -> tuple[Any, str]:
@@ -210,25 +209,10 @@ def open_fs(place: str) -> tuple[Any, str]:
 
     try:
         # folders of a disk are made as they are needed, as they are in a store of objects
-        return fsspec.core.url_to_fs(place, **({"auto_mkdir": True} if place.startswith("file:") else {}))
+        fs, path = fsspec.core.url_to_fs(place, **({"auto_mkdir": True} if place.startswith("file:") else {}))
+        fs.invalidate_cache()  # others may have written meanwhile
+        return fs, path
     except ImportError as error:
         raise SetupError(f"{place} cannot be reached: {error}", "pip install 'restore-docs[cloud]'") from error
     except ValueError as error:
         raise SetupError(f"{place} cannot be reached: {error}", "see docs/operations.md for what can") from error
-
-
-@contextmanager
-def _told(place: str, kind: type[RestoreError]) -> Iterator[None]:
-    """What a store says, as an error of ours; what is not a refusal may pass."""
-    try:
-        yield
-    except RestoreError:
-        raise
-    except FileNotFoundError as error:
-        raise kind(f"{place} is not there", "check the URL") from error
-    except PermissionError as error:
-        raise kind(f"{place}: no permission", "check the credentials of this machine") from error
-    except Exception as error:
-        told = kind(f"{place}: {type(error).__name__}", "check the connection and the store")
-        told.transient = True
-        raise told from error

@@ -22,13 +22,14 @@ from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
 from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
 from workflows.flights import Flight, Flights
-from workflows.guard import MARK, too_late
+from workflows.guard import MARK, forget, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.jobs import Job, work_key
 from workflows.kept_results import KeptResults
 from workflows.manifest import Memory, Record
 from workflows.page_flights import GPU_QUEUE, GROUP, PageFlights
 from workflows.page_selection import selected_pages
+from workflows.patience import patiently, told
 from workflows.progress import Observer
 from workflows.stages import failure_from
 
@@ -80,7 +81,7 @@ class Run:
         self._cluster, self._observer = cluster, observer
         self._flights = Flights(cluster, self._settings.retries)
         self._page_flights = PageFlights(cluster, self._flights, self._settings, self._page_landed)
-        waiting = deque(Job(document, self._work) for document in self._documents)
+        waiting = deque(Job(document, self._work, self._settings_digest) for document in self._documents)
         try:
             while True:
                 self._fill(waiting)
@@ -115,8 +116,8 @@ class Run:
 
     def _open(self, job: Job) -> None:
         path = job.document.source.place
-        job.mark.unlink(missing_ok=True)
-        words = (path, page_tasks.inspect_source, path, self._settings, str(job.mark))
+        forget(job.home)
+        words = (path, page_tasks.inspect_source, path, self._settings, job.home)
         late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
         self._opening += 1
         self._flights.launch(
@@ -163,6 +164,8 @@ class Run:
                 self._observer.page_done(job.source, page)
         if job.results:
             log.info("%s: %d of %d pages were finished before", job.source, len(job.results), len(job.indices))
+            for other in set(places.names_in(job.home)) - {job.made_from}:
+                places.remove_tree(places.join(job.home, other))
         else:
             self._drop_work(job)
         places.make_folder(job.folder)
@@ -252,7 +255,7 @@ class Run:
 
     def _drop_work(self, job: Job) -> None:
         self._memory.forget_pages(job.target)
-        places.remove_tree(job.folder)
+        places.remove_tree(job.home)
 
     def _finish(self, job: Job, result: DocumentResult) -> None:
         if result.failure is not None:
@@ -274,8 +277,10 @@ class Run:
             places.remove_tree(self._work)
 
 
+@patiently
 def _clear_marks(folder: str) -> None:
-    """Take away what pages that ran out of time, or whose process died, left in a work folder."""
+    """Take away what pages that ran out of time, or whose process died, left in a work folder. Raises OutputError."""
     if not places.is_url(folder):
-        for leftover in [*Path(folder).glob(f"*{MARK}"), *Path(folder).glob(HALF_WRITTEN)]:
-            leftover.unlink(missing_ok=True)
+        with told(folder, OutputError):
+            for leftover in [*Path(folder).rglob(f"*{MARK}"), *Path(folder).rglob(HALF_WRITTEN)]:
+                leftover.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from pipeline.types import TextRegion
 from pipeline.zones import read_zones
 from remover.registry import REMOVERS
 from workflows.anonymity import hidden, hidden_places, without_places
-from workflows.cluster import count_cores, decide_jobs, in_process, open_cluster
+from workflows.cluster import decide_jobs, in_process, open_cluster
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents, code_for_error
 from workflows.inputs import (
@@ -37,6 +37,7 @@ from workflows.inputs import (
 )
 from workflows.interruption import interruptible
 from workflows.kept_results import InOrder
+from workflows.machine import count_cores
 from workflows.manifest import Manifest
 from workflows.metrics import write_metrics
 from workflows.output_state import OutputState, open_output

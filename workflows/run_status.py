@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import OutputError, UsageError
 from pipeline.results import DocumentResult, DocumentStatus, PageResult, PageStatus
 from workflows.anonymity import state_beside
 from workflows.exit_codes import ExitCode
@@ -22,6 +23,8 @@ from workflows.manifest import NAME, Manifest, read_state
 from workflows.places import is_url, join, read_text
 from workflows.progress import Observer
 from workflows.url_memory import STATUS, UrlMemory
+
+log = logging.getLogger("restore_docs")
 
 NOTE_SECONDS = 1.0
 MOST_FAILURES = 20  # that are told
@@ -37,6 +40,7 @@ class StatusKeeper:
         self._pages: Counter[str] = Counter()
         self._failures: list[str] = []
         self._noted = 0.0
+        self._untold = False
         self._state: dict[str, object] = {
             "host": socket.gethostname(), "pid": os.getpid(), "started": time.time(), "ended": None, "why": None,
             "documents": documents, "pages": 0,
@@ -78,7 +82,14 @@ class StatusKeeper:
             self._noted = now
             counted = {"documents_by_status": dict(self._documents), "pages_by_status": dict(self._pages)}
             self._check()
-            self._manifest.note(self._state | counted | {"updated": now, "failures": self._failures})
+            try:
+                self._manifest.note(self._state | counted | {"updated": now, "failures": self._failures})
+            except OutputError as error:
+                if not error.transient:
+                    raise
+                if not self._untold:  # a run goes on without; what it makes is recorded by others
+                    log.warning("%s; what status tells is behind", error.what)
+                self._untold = True
 
 
 def status_command(place: str, *, as_json: bool) -> ExitCode:

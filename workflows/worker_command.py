@@ -10,12 +10,11 @@ import sys
 import time
 from types import FrameType
 
-import psutil
-
 from pipeline.errors import ClusterError, UsageError
-from workflows.cluster import BYTES_PER_JOB, count_cores
+from workflows.cluster import BYTES_PER_JOB
 from workflows.dask_cluster import count_gpus
 from workflows.exit_codes import ExitCode
+from workflows.machine import count_cores, memory_limit
 from workflows.worker_setup import ENVIRONMENT
 
 log = logging.getLogger("restore_docs")
@@ -28,7 +27,7 @@ def worker_command(scheduler: str, *, gpus: str, cpus: str, memory: str, folder:
     gpu_count, cpu_count = _count("--gpus", gpus, count_gpus()), _count("--cpus", cpus, _cpu_workers())
     if not gpu_count + cpu_count:
         raise UsageError("no worker is to be started", "--cpus or --gpus must be at least 1")
-    limit = memory if memory != "auto" else str(int(0.9 * psutil.virtual_memory().total / (gpu_count + cpu_count)))
+    limit = memory if memory != "auto" else str(int(0.9 * memory_limit() / (gpu_count + cpu_count)))
     common = [*_place(scheduler), "--nthreads", "1", "--memory-limit", limit, "--preload", "workflows.worker_setup"]
     common += ["--local-directory", folder] if folder else []
     running = [_start([*common, "--nworkers", str(cpu_count)], "")] if cpu_count else []
@@ -52,7 +51,7 @@ def _count(option: str, given: str, found: int) -> int:
 
 def _cpu_workers() -> int:
     """As many as cores and memory allow; models take their share in each."""
-    return max(1, min(count_cores(), int(psutil.virtual_memory().total // BYTES_PER_JOB)))
+    return max(1, min(count_cores(), memory_limit() // BYTES_PER_JOB))
 
 
 def _gpu_name(number: int) -> str:
