@@ -20,6 +20,46 @@ PLAIN = ("--mask", "classical", "--remover", "fill", "--verify", "off", "--repor
 CHEAP = ("--detector", "annotated", *PLAIN)
 
 
+# for ``--preload``: a worker that writes down what it runs, and the removers that it loads
+SPY = """
+import os
+from distributed import WorkerPlugin
+from workflows import tools
+
+class Spy(WorkerPlugin):
+    def setup(self, worker):
+        self.name, create = str(worker.name), tools.create_remover
+        def watched(name, settings):
+            self.tell("load", settings.device)
+            return create(name, settings)
+        tools.create_remover = watched
+
+    def transition(self, key, start, finish, **_):
+        if finish == "executing":
+            self.tell("run", key.split("-")[0])
+
+    def tell(self, *words):
+        with open(SEEN, "a") as file:
+            file.write(" ".join([self.name, str(os.getpid()), *words]) + "\\n")
+
+async def dask_setup(worker):
+    await worker.plugin_add(Spy(), name="spy")
+"""
+
+
+def spy(folder: Path) -> tuple[str, str]:
+    """The words that make a worker tell what it does, for ``seen``."""
+    script = folder / "spy.py"
+    script.write_text(f"SEEN = {str(folder / 'seen')!r}\n{SPY}")
+    return "--preload", str(script)
+
+
+def seen(folder: Path) -> list[tuple[str, ...]]:
+    """What spied workers did, in order: worker, process, "run" or "load", and the function or the remover's device."""
+    there = folder / "seen"
+    return [tuple(line.split()) for line in there.read_text().splitlines()] if there.exists() else []
+
+
 def environment(**more: str) -> dict[str, str]:
     """What processes see: this tree, and one thread."""
     return os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "OMP_NUM_THREADS": "1"} | more
@@ -104,6 +144,12 @@ class DaskProcesses:
         worker = start([*self._dask, "worker", self.address, *words, *more], self.folder / "worker.log", **environment)
         self.workers.append(worker)
         return worker
+
+    def wait_for_workers(self, count: int) -> None:
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=120)
 
     def restart_scheduler(self) -> None:
         """Kill it, and start another at the same address."""

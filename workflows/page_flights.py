@@ -47,8 +47,7 @@ class PageFlights:
         self, cluster: Cluster, flights: Flights, settings: RunSettings, settled: Callable[[Job, PageResult], None]
     ) -> None:
         self._cluster, self._flights, self._settings, self._settled = cluster, flights, settings, settled
-        # on workers without a GPU, whatever the remover runs on
-        self._beside_gpu = settings.model_copy(update={"device": "cpu"})
+        self._beside_gpu = settings.beside_gpu
         self._ready: deque[_Page] = deque()
         self._groups = 0
 
@@ -59,7 +58,7 @@ class PageFlights:
             start = partial(self._begin, page_tasks.prepare_page, page, ref, self._beside_gpu, page.target, stays=True)
             self._launch(page, start, self._prepared)
         else:
-            start = partial(self._begin, page_tasks.restore_page, page, ref, self._settings, page.target)
+            start = partial(self._begin, page_tasks.restore_page, page, ref, self._settings, page.target, gpu=True)
             self._launch(page, start, self._finished)
 
     def feed_gpus(self) -> None:
