@@ -101,7 +101,18 @@ async def set_up(worker: Any, demands: Demands, settings: RunSettings) -> None:
         await asyncio.to_thread(load_tools, settings)
         beside = [] if has_gpu(worker.state.total_resources) else [demands.resource_beside_gpus]
         await worker.set_resources(**dict.fromkeys([demands.resource, *beside], PLENTY))
+        _show_again(worker)
     _REFUSALS[demands.resource] = refusal
+
+
+def _show_again(worker: Any) -> None:
+    """Have the scheduler look for what this worker may do now: it does so when one joins, and not when one is given a
+    resource. Tasks that wait for it would wait for ever, as results do that died with the only worker of a kind."""
+    from distributed.core import Status
+
+    if worker.status is Status.running:
+        worker.status = Status.paused
+        worker.status = Status.running
 
 
 def has_gpu(resources: Mapping[str, float]) -> bool:
