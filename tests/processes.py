@@ -65,13 +65,26 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "OMP_NUM_THREADS": "1"} | more
 
 
-def program(folder: Path, fake: str = "") -> list[str]:
-    """The words that start the program, with a detector of ``fakes`` that its workers can import as well."""
+def register(fake: str, remover: str = "") -> str:
+    """Python that makes a detector and a remover of ``fakes`` known as "fake"."""
+    lines = ["import fakes, detectors.registry, remover.registry"]
+    lines += [f"detectors.registry.DETECTORS['fake'] = fakes.{fake}"] if fake else []
+    lines += [f"remover.registry.REMOVERS['fake'] = fakes.{remover}"] if remover else []
+    return "\n".join(lines) + "\n"
+
+
+def preload(folder: Path, fake: str, remover: str = "") -> tuple[str, str]:
+    """The words that make the same known to a plain ``dask worker``."""
+    script = folder / "preload.py"
+    script.write_text(register(fake, remover))
+    return "--preload", str(script)
+
+
+def program(folder: Path, fake: str = "", remover: str = "") -> list[str]:
+    """The words that start the program, with fakes that the workers it starts can import as well."""
     script = folder / "program.py"
-    register = f"detectors.registry.DETECTORS['fake'] = fakes.{fake}\n" if fake else ""
     script.write_text(
-        f"import fakes, detectors.registry\n{register}"
-        "if __name__ == '__main__':\n    from workflows.cli import main; main()\n"
+        f"{register(fake, remover)}if __name__ == '__main__':\n    from workflows.cli import main; main()\n"
     )
     return [sys.executable, str(script)]
 

@@ -62,6 +62,10 @@ class Cluster(Protocol):
         """Those that ended since the last call, or else the first within ``seconds``. Raises ClusterError."""
         ...
 
+    def spoilt(self, future: Any) -> bool:
+        """Whether a result that was there was lost with its worker, and making it anew has failed: for good."""
+        ...
+
     def close(self) -> None:
         """Stop. Tasks that have not started are dropped."""
         ...
@@ -99,6 +103,11 @@ class SerialCluster:
             time.sleep(seconds)
         landed, self._landed = self._landed, []
         return landed
+
+    def spoilt(self, future: Any) -> bool:
+        """Nothing is lost in one process."""
+        del future
+        return False
 
     def close(self) -> None:
         """Nothing to stop."""

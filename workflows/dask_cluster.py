@@ -164,6 +164,10 @@ class DaskCluster:
         self.gpus = max(1, self._removing) if self._ways.apart else 0
         self._lacks = self._ways.lacking(workers)
 
+    def spoilt(self, future: Any) -> bool:
+        """See ``Cluster.spoilt``."""
+        return bool(future.status == "error")
+
     def close(self) -> None:
         """Close the client, which drops its tasks, and the cluster if it is ours."""
         self._pending.clear()
