@@ -172,10 +172,14 @@ class DaskProcesses:
 
     def kill_a_worker(self, number: int) -> None:
         """``kill -9`` the process that works, not the nanny that starts it again."""
+        self.send_a_worker(number, signal.SIGKILL)
+
+    def send_a_worker(self, number: int, what: signal.Signals) -> None:
+        """A signal to the process that works."""
         with suppress(psutil.Error):
             for child in psutil.Process(self.workers[number].pid).children(recursive=True):
                 if "spawn_main" in " ".join(child.cmdline()):
-                    child.kill()
+                    child.send_signal(what)
 
     def __enter__(self) -> DaskProcesses:
         return self

@@ -15,12 +15,14 @@ from typing import Any
 
 from pipeline.errors import ClusterError
 from workflows.config import RunSettings
-from workflows.dask_questions import refusals_of, steadily, workers_of
+from workflows.dask_questions import Question, refusals_of, steadily, workers_of
 from workflows.worker_setup import GPU, Demands, has_gpu, make_plugin
 
 log = logging.getLogger("restore_docs")
 
 SET_UP_SECONDS = 600  # models are loaded
+SLOW_SECONDS = 30  # that slow workers may keep a run waiting that has some already
+ONE_KIND_SECONDS = 120  # the same, when none of those with a GPU has passed yet, or none of the others
 GPU_SECONDS = 15  # for a worker with the GPU that is asked for to be there
 
 
@@ -75,23 +77,44 @@ def admit_workers(client: Any, demands: Demands, settings: RunSettings) -> Ways:
     if may_use_gpus(settings) and settings.device == "cuda":
         _wait_for_gpu(client)
     there = [worker.get("resources", {}) for worker in workers_of(client).values()]
-    # a worker that has none of our code cannot even read the plugin, which is told as an error here
     plugin = make_plugin(demands, settings, may_use_gpus(settings) and any(map(has_gpu, there)))
-    trouble = ""
+    _let_them_look(client, plugin, demands.resource)
+    told = refusals_of(client, demands.resource)
+    for line in told.values():
+        log.warning("a worker is given no work: %s", line)
+    workers = workers_of(client)
+    if told and len(told) >= len(workers):
+        raise ClusterError(
+            f"no worker may have this work; {'; '.join(told.values())}",
+            "install the same program and weights on every worker",
+        )
+    for address, worker in workers.items():
+        if address not in told and demands.resource not in worker.get("resources", {}):
+            log.warning("a worker gets work later, it is still loading its models: %s", worker.get("name", address))
+    return choose_ways(demands, settings, workers)
+
+
+def _let_them_look(client: Any, plugin: Any, resource: str) -> None:
+    """Wait until all workers that are there have looked at themselves; not for slow ones, where others have."""
+    began = time.monotonic()
+    looking = Question(lambda: steadily(client, lambda: client.register_plugin(plugin), SET_UP_SECONDS))
+    while not looking.answered(0.5):
+        waited, workers = time.monotonic() - began, workers_of(client)  # which also sees that the scheduler is there
+        kinds, passed = _kinds(workers), _kinds(workers, resource)
+        if waited > SET_UP_SECONDS or (passed and waited > (SLOW_SECONDS if passed == kinds else ONE_KIND_SECONDS)):
+            return
     try:
-        steadily(client, lambda: client.register_plugin(plugin), SET_UP_SECONDS)
+        looking.answer()
     except ClusterError:
         raise
-    except Exception as error:
-        trouble = f"{type(error).__name__}: {error}"
-    told = refusals_of(client, demands.resource, trouble)
-    for line in told:
-        log.warning("a worker is given no work: %s", line)
-    if told and len(told) == len(workers_of(client)):
-        raise ClusterError(
-            f"no worker may have this work; {'; '.join(told)}", "install the same program and weights on every worker"
-        )
-    return choose_ways(demands, settings, workers_of(client))
+    except Exception as error:  # of a worker that cannot even read the plugin, as it has none of our code: it is told
+        log.debug("a worker could not look at itself: %s", type(error).__name__)
+
+
+def _kinds(workers: Mapping[str, Any], resource: str = "") -> set[bool]:
+    """With and without a GPU: the kinds of workers there are, of those that have a resource."""
+    resources = [worker.get("resources", {}) for worker in workers.values()]
+    return {has_gpu(has) for has in resources if not resource or resource in has}
 
 
 def _wait_for_gpu(client: Any) -> None:

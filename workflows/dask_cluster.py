@@ -139,7 +139,7 @@ class DaskCluster:
         if not self._lacks:
             self._fertile = now
         elif now - self._fertile > BARREN_SECONDS:
-            told = "".join(f"; {line}" for line in refusals_of(self._client, self._resource))
+            told = "".join(f"; {line}" for line in refusals_of(self._client, self._resource).values())
             raise ClusterError(
                 f"no {self._lacks} was left for {BARREN_SECONDS} s{told}", "start some and run the same command"
             )
