@@ -20,18 +20,71 @@ PLAIN = ("--mask", "classical", "--remover", "fill", "--verify", "off", "--repor
 CHEAP = ("--detector", "annotated", *PLAIN)
 
 
+# for ``--preload``: a worker that writes down what it runs, and the removers that it loads
+SPY = """
+import os
+from distributed import WorkerPlugin
+from workflows import tools
+
+class Spy(WorkerPlugin):
+    def setup(self, worker):
+        self.name, create = str(worker.name), tools.create_remover
+        def watched(name, settings):
+            self.tell("load", settings.device)
+            return create(name, settings)
+        tools.create_remover = watched
+
+    def transition(self, key, start, finish, **_):
+        if finish == "executing":
+            self.tell("run", key.split("-")[0])
+
+    def tell(self, *words):
+        with open(SEEN, "a") as file:
+            file.write(" ".join([self.name, str(os.getpid()), *words]) + "\\n")
+
+async def dask_setup(worker):
+    await worker.plugin_add(Spy(), name="spy")
+"""
+
+
+def spy(folder: Path) -> tuple[str, str]:
+    """The words that make a worker tell what it does, for ``seen``."""
+    script = folder / "spy.py"
+    script.write_text(f"SEEN = {str(folder / 'seen')!r}\n{SPY}")
+    return "--preload", str(script)
+
+
+def seen(folder: Path) -> list[tuple[str, ...]]:
+    """What spied workers did, in order: worker, process, "run" or "load", and the function or the remover's device."""
+    there = folder / "seen"
+    return [tuple(line.split()) for line in there.read_text().splitlines()] if there.exists() else []
+
+
 def environment(**more: str) -> dict[str, str]:
     """What processes see: this tree, and one thread."""
     return os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "OMP_NUM_THREADS": "1"} | more
 
 
-def program(folder: Path, fake: str = "") -> list[str]:
-    """The words that start the program, with a detector of ``fakes`` that its workers can import as well."""
+def register(fake: str, remover: str = "") -> str:
+    """Python that makes a detector and a remover of ``fakes`` known as "fake"."""
+    lines = ["import fakes, detectors.registry, remover.registry"]
+    lines += [f"detectors.registry.DETECTORS['fake'] = fakes.{fake}"] if fake else []
+    lines += [f"remover.registry.REMOVERS['fake'] = fakes.{remover}"] if remover else []
+    return "\n".join(lines) + "\n"
+
+
+def preload(folder: Path, fake: str, remover: str = "") -> tuple[str, str]:
+    """The words that make the same known to a plain ``dask worker``."""
+    script = folder / "preload.py"
+    script.write_text(register(fake, remover))
+    return "--preload", str(script)
+
+
+def program(folder: Path, fake: str = "", remover: str = "") -> list[str]:
+    """The words that start the program, with fakes that the workers it starts can import as well."""
     script = folder / "program.py"
-    register = f"detectors.registry.DETECTORS['fake'] = fakes.{fake}\n" if fake else ""
     script.write_text(
-        f"import fakes, detectors.registry\n{register}"
-        "if __name__ == '__main__':\n    from workflows.cli import main; main()\n"
+        f"{register(fake, remover)}if __name__ == '__main__':\n    from workflows.cli import main; main()\n"
     )
     return [sys.executable, str(script)]
 
@@ -106,6 +159,12 @@ class DaskProcesses:
         self.workers.append(worker)
         return worker
 
+    def wait_for_workers(self, count: int) -> None:
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=120)
+
     def restart_scheduler(self) -> None:
         """Kill it, and start another at the same address."""
         self.scheduler.kill()
@@ -114,10 +173,14 @@ class DaskProcesses:
 
     def kill_a_worker(self, number: int) -> None:
         """``kill -9`` the process that works, not the nanny that starts it again."""
+        self.send_a_worker(number, signal.SIGKILL)
+
+    def send_a_worker(self, number: int, what: signal.Signals) -> None:
+        """A signal to the process that works."""
         with suppress(psutil.Error):
             for child in psutil.Process(self.workers[number].pid).children(recursive=True):
                 if "spawn_main" in " ".join(child.cmdline()):
-                    child.kill()
+                    child.send_signal(what)
 
     def __enter__(self) -> DaskProcesses:
         return self

@@ -28,5 +28,5 @@ def test_a_worker_that_died_since_it_was_counted_is_not_the_schedulers_loss(
     monkeypatch.setattr(dask_questions, "workers_of", with_one_that_died)
     with DaskProcesses(tmp_path, 1) as processes, Client(processes.address, set_as_default=False) as client:
         client.wait_for_workers(1)
-        assert refusals_of(client, "restore-docs-nobody-has-it") == []
+        assert refusals_of(client, "restore-docs-nobody-has-it") == {}
     assert len(asked) > 1

@@ -15,7 +15,7 @@ from pipeline.results import DocumentResult
 from pipeline.types import PageRef
 from remover.registry import REMOVERS
 from workflows import page_tasks
-from workflows.cluster import BYTES_PER_JOB, SerialCluster
+from workflows.cluster import BYTES_PER_JOB, Landing, SerialCluster
 from workflows.config import RunSettings
 from workflows.inputs import find_sources, plan_outputs
 from workflows.manifest import Manifest
@@ -118,6 +118,39 @@ def test_one_bad_page_of_a_group_fails_alone(tmp_path: Path, monkeypatch: pytest
         run(WithGpu(), LogLines())
     failed = [Path(source).name for source, result in run.results.items() if result.failure is not None]
     assert failed == ["4.png"] and len(run.results) == 9
+
+
+class Spoiling(WithGpu):
+    """Loses one of the first results of some function with its worker, and fails to make it anew: so what needs it."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        self.function = function
+        self.lost: Any = None
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any, **how: bool) -> Any:
+        future = super().submit(name, function, *arguments, **how)
+        if function.__name__ == self.function and self.lost is None:
+            self.lost = future
+        needed = [part for argument in arguments for part in (argument if isinstance(argument, list) else [argument])]
+        if any(part is self.lost for part in needed):
+            self._landed[-1] = Landing(future, None, RuntimeError("the worker died"), died=True)
+        return future
+
+    def spoilt(self, future: Any) -> bool:
+        return future is self.lost
+
+
+@pytest.mark.parametrize("function", ["prepare_page", "remove_texts"])
+def test_a_page_whose_result_was_lost_for_good_is_begun_again_and_not_blamed(tmp_path: Path, function: str) -> None:
+    sources = [draw_page(tmp_path / "a.pdf", pages=14), draw_page(tmp_path / "b.png")]
+    cluster = Spoiling(function)
+    go(tmp_path, sources, cluster, "out")
+    assert cluster.lost is not None and len(digests(tmp_path / "out")) == 2
+    begun = [arguments[0].page_number for name, _, arguments in cluster.asked if name == "prepare_page"]
+    assert len(begun) > 15, "it was begun again"
+    go(tmp_path, sources, ManySlots(), "calm")
+    assert digests(tmp_path / "out") == digests(tmp_path / "calm")
 
 
 def test_what_is_removed_does_not_depend_on_the_company(tmp_path: Path) -> None:

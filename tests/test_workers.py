@@ -73,13 +73,13 @@ def test_a_worker_of_another_version_and_one_with_other_weights_are_refused_by_n
     cluster.start_worker("--name", "newer", PYTHONPATH=f"{liar}:{path}")
     cluster.start_worker("--name", "retrained", PYTHONPATH=str(other))
     words = [*PROGRAM, *sources, *CHEAP, "--scheduler", cluster.address, "--out"]
-    _wait_for_workers(cluster, 2)
+    cluster.wait_for_workers(2)
     refused = run([*words, tmp_path / "none"])
     assert refused.returncode == 7, refused.stderr
     assert "newer at tcp" in refused.stderr and "restore-docs is 9.9.9" in refused.stderr
     assert "retrained at tcp" in refused.stderr and "strokes.safetensors" in refused.stderr
     cluster.start_worker("--name", "right")
-    _wait_for_workers(cluster, 3)
+    cluster.wait_for_workers(3)
     done = run([*words, tmp_path / "some"])
     assert done.returncode == 0 and "a worker is given no work: newer" in done.stderr
 
@@ -104,7 +104,7 @@ def test_restore_docs_worker_starts_them_right(tmp_path: Path, sources: list[Pat
     words = [*PROGRAM, "worker", cluster.address, "--cpus", "1", "--gpus", "1", "--memory", "2GiB"]
     workers = start([*words, "--folder", tmp_path / "scratch"], tmp_path / "workers.log")
     try:
-        _wait_for_workers(cluster, 2)
+        cluster.wait_for_workers(2)
         gpus = [worker["resources"].get("GPU") for worker in _workers(cluster).values()]
         assert sorted(gpus, key=str) == [1, None]
         assert {worker["nthreads"] for worker in _workers(cluster).values()} == {1}
@@ -136,10 +136,3 @@ def _workers(cluster: DaskProcesses) -> dict[str, dict[str, object]]:
 
     with Client(cluster.address, set_as_default=False) as client:
         return dict(client.scheduler_info(n_workers=-1)["workers"])
-
-
-def _wait_for_workers(cluster: DaskProcesses, count: int) -> None:
-    from distributed import Client
-
-    with Client(cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(count, timeout=120)

@@ -36,9 +36,10 @@ class Landing:
 class Cluster(Protocol):
     """Runs functions and tells when they are done.
 
-    ``slots`` is how many tasks run at once, ``gpus`` how many workers have a GPU that removers are to use (0: they run
-    like all else), ``memory`` the bytes that all workers may use. ``deaths_to_blame`` is how often a task must take
-    down its worker, with nothing beside it, to be the one to blame: others may kill a worker, too.
+    ``slots`` is how many tasks run at once beside GPUs, and ``memory`` the bytes for the pages that they have. ``gpus``
+    is how many workers do nothing but remove text on a GPU: 0 for a whole run, when whoever has a page removes its
+    text, or at least 1. ``deaths_to_blame`` is how often a task must take down its worker, with nothing beside it, to
+    be the one to blame: others may kill a worker, too.
     """
 
     slots: int
@@ -51,12 +52,16 @@ class Cluster(Protocol):
     ) -> Any:
         """Start ``function``; arguments that are futures of this cluster are replaced by their results.
 
-        ``gpu``: where there is one. ``stays``: the result is not fetched, its landing has none.
+        ``gpu``: on one, where text is removed on GPUs. ``stays``: the result is not fetched, its landing has none.
         """
         ...
 
     def wait(self, seconds: float) -> list[Landing]:
         """Those that ended since the last call, or else the first within ``seconds``. Raises ClusterError."""
+        ...
+
+    def spoilt(self, future: Any) -> bool:
+        """Whether a result that was there was lost with its worker, and making it anew has failed: for good."""
         ...
 
     def close(self) -> None:
@@ -96,6 +101,11 @@ class SerialCluster:
             time.sleep(seconds)
         landed, self._landed = self._landed, []
         return landed
+
+    def spoilt(self, future: Any) -> bool:
+        """Nothing is lost in one process."""
+        del future
+        return False
 
     def close(self) -> None:
         """Nothing to stop."""

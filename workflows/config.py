@@ -187,6 +187,11 @@ class RunSettings(BatchSettings):
             return False
         return self.anonymize or self.verify == "on" or (self.verify == "auto" and self.detector != "annotated")
 
+    @property
+    def beside_gpu(self) -> RunSettings:
+        """What workers without a GPU are told in a run whose text is removed on workers with one."""
+        return self.model_copy(update={"device": "cpu"})
+
     def digest(self) -> str:
         """SHA-256 over all that can change an output's bytes: these settings, their files and our versions."""
         shaping = self.model_dump(mode="json", exclude=_SHAPES_NOTHING)

@@ -10,16 +10,16 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from pipeline.errors import ClusterError
+from workflows.admission import admit_workers, may_use_gpus
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
-from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, steadily, workers_of
+from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, workers_of
 from workflows.parcels import call, pack
-from workflows.worker_setup import DASK_SETTINGS, GPU, SHORT_LOGS, Demands, demands_of, make_plugin
+from workflows.worker_setup import DASK_SETTINGS, GPU, SHORT_LOGS, demands_of
 
 log = logging.getLogger("restore_docs")
 
 CONNECT_SECONDS = 15
-SET_UP_SECONDS = 600  # models are loaded
 WATCH_SECONDS = 5  # between looks at the cluster
 BARREN_SECONDS = 120  # without any worker that may have our work: one that starts again loads its models first
 # Dask would start the tasks of a dead worker again this often; we do that ourselves, one at a time (see ``flights``).
@@ -38,16 +38,14 @@ class DaskCluster:
         self._staying: set[str] = set()
         self._lost: list[Any] = []
         self._stalled: set[str] = set()
+        self._for_gpu: set[str] = set()
         self._watched = self._fertile = time.monotonic()
         # on a scheduler that is not ours, one death that is told stands for several: Dask tries again itself
         self.deaths_to_blame = 2 if local is not None else 1
-        self._needs_gpu = settings.remover != "fill" and settings.device == "cuda"
-        self._uses_gpu = settings.remover != "fill" and settings.device != "cpu"
-        if self._needs_gpu:
-            _wait_for_gpu(client)
         demands = demands_of(settings)
         self._resource = demands.resource
-        _set_up_workers(client, demands, settings)
+        self._ways = admit_workers(client, demands, settings)
+        self._lacks = ""
         self.slots, self.gpus, self.memory = 1, 0, BYTES_PER_JOB
         self._count(workers_of(client))
 
@@ -57,7 +55,8 @@ class DaskCluster:
         """Submit under a readable, unique key, so that Dask's dashboard and logs name stages and pages."""
         self._serial += 1
         key = f"{function.__name__}-{self._serial}-{name}"
-        resources = {self._resource: 1} | ({GPU: 1} if gpu and self.gpus else {})
+        gpu = gpu and self._ways.on_gpus
+        resources = dict.fromkeys(self._ways.removal if gpu else self._ways.rest, 1)
         # results of other tasks stay in sight: the scheduler sees to it that they are there
         seen = [argument for argument in arguments if _is_result(argument)]
         parcel = pack(function, {n: argument for n, argument in enumerate(arguments) if not _is_result(argument)})
@@ -66,6 +65,8 @@ class DaskCluster:
         self._pending[key] = future
         if stays:
             self._staying.add(key)
+        if gpu:
+            self._for_gpu.add(key)
         future.add_done_callback(self._ended.put)
         return future
 
@@ -103,9 +104,13 @@ class DaskCluster:
             else:
                 self._lost.append(future)
         for landing in landed:
-            self._pending.pop(landing.future.key, None)
-            self._staying.discard(landing.future.key)
+            self._drop(landing.future.key)
         return landed
+
+    def _drop(self, key: str) -> Any:
+        self._staying.discard(key)
+        self._for_gpu.discard(key)
+        return self._pending.pop(key, None)
 
     def _fetch(self, finished: list[Any]) -> dict[str, Any]:
         """Results by key; none when they do not come in time, as when the worker that had them died or is busy."""
@@ -131,32 +136,37 @@ class DaskCluster:
         if self._client.status not in ("running", "connecting"):
             raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
         self._count(workers_of(self._client))
-        if self.slots and (self.gpus or not self._needs_gpu):
+        if not self._lacks:
             self._fertile = now
         elif now - self._fertile > BARREN_SECONDS:
-            kind = "GPU worker" if self.slots else "worker"
-            told = "".join(f"; {line}" for line in refusals_of(self._client, self._resource))
+            told = "".join(f"; {line}" for line in refusals_of(self._client, self._resource).values())
             raise ClusterError(
-                f"no {kind} was left for {BARREN_SECONDS} s{told}", "start some and run the same command"
+                f"no {self._lacks} was left for {BARREN_SECONDS} s{told}", "start some and run the same command"
             )
-        return self._forgotten() if self.slots else []
+        return self._forgotten()
 
     def _forgotten(self) -> list[Landing]:
-        """What no worker works on, twice in a row, while workers are there: Dask does not look at such tasks again
-        when a worker is given a resource after it joined."""
+        """What no worker works on, twice in a row, while workers for it are there and have nothing else of ours: Dask
+        does not look at such tasks again when a worker is given a resource after it joined."""
         held = {key for keys in ask(self._client.processing).values() for key in keys}
-        idle = set() if held & self._pending.keys() else {k for k, f in self._pending.items() if not f.done()}
+        idle: set[str] = set()
+        for kind, workers in ((self._for_gpu, self._removing), (self._pending.keys() - self._for_gpu, self.slots)):
+            if workers and not held & kind:
+                idle |= {key for key in kind if not self._pending[key].done()}
         lost, self._stalled = idle & self._stalled, idle
-        landed = [Landing(self._pending.pop(key), forgotten=True) for key in lost]
-        self._staying -= lost
-        return landed
+        return [Landing(self._drop(key), forgotten=True) for key in lost]
 
     def _count(self, workers: dict[str, Any]) -> None:
-        fit = [worker for worker in workers.values() if self._resource in worker.get("resources", {})]
-        gpus = [worker for worker in fit if worker["resources"].get(GPU)]
-        self.gpus = len(gpus) if self._uses_gpu else 0
-        self.slots = sum(worker["nthreads"] for worker in fit)
-        self.memory = sum(worker.get("memory_limit") or BYTES_PER_JOB for worker in fit)
+        """See who is there. That GPUs remove the text stays so when the last of their workers is gone for a while."""
+        doing, removing = self._ways.able(self._ways.rest, workers), self._ways.able(self._ways.removal, workers)
+        self.slots, self._removing = sum(worker["nthreads"] for worker in doing), len(removing)
+        self.memory = sum(worker.get("memory_limit") or BYTES_PER_JOB for worker in doing)
+        self.gpus = max(1, self._removing) if self._ways.apart else 0
+        self._lacks = self._ways.lacking(workers)
+
+    def spoilt(self, future: Any) -> bool:
+        """See ``Cluster.spoilt``."""
+        return bool(future.status == "error")
 
     def close(self) -> None:
         """Close the client, which drops its tasks, and the cluster if it is ours."""
@@ -210,7 +220,7 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
             "temporary-directory": str(scratch),  # its locks would stay behind anywhere else
         }
     )
-    gpus = count_gpus() if settings.device != "cpu" and settings.remover != "fill" else 0
+    gpus = count_gpus() if may_use_gpus(settings) else 0
     own = {
         "nthreads": 1,
         "host": "127.0.0.1",
@@ -249,37 +259,6 @@ def count_gpus() -> int:
         return len([part for part in seen.split(",") if part.strip() and part.strip() != "-1"])
     folder = Path("/proc/driver/nvidia/gpus")
     return len(list(folder.iterdir())) if folder.is_dir() else 0
-
-
-def _set_up_workers(client: Any, demands: Demands, settings: RunSettings) -> None:
-    """Let every worker look at itself, now and when it joins. Raises ClusterError when none passes."""
-    # a worker that has none of our code cannot even read the plugin, which is told as an error here
-    plugin = make_plugin(demands, settings)
-    trouble = ""
-    try:
-        steadily(client, lambda: client.register_plugin(plugin), SET_UP_SECONDS)
-    except ClusterError:
-        raise
-    except Exception as error:
-        trouble = f"{type(error).__name__}: {error}"
-    told = refusals_of(client, demands.resource, trouble)
-    for line in told:
-        log.warning("a worker is given no work: %s", line)
-    if told and len(told) == len(workers_of(client)):
-        raise ClusterError(
-            f"no worker may have this work; {'; '.join(told)}", "install the same program and weights on every worker"
-        )
-
-
-def _wait_for_gpu(client: Any) -> None:
-    deadline = time.monotonic() + CONNECT_SECONDS
-    while not any(worker.get("resources", {}).get(GPU) for worker in workers_of(client).values()):
-        if time.monotonic() > deadline:
-            raise ClusterError(
-                "no worker of this cluster has a GPU, and --device cuda asks for one",
-                "start one with: restore-docs worker (or dask worker --resources GPU=1), or use --device auto",
-            )
-        time.sleep(0.5)
 
 
 def _quieten() -> None:

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from pipeline.errors import ClusterError
 from workflows.worker_setup import refusal_here
 
-ANSWER_SECONDS = 20  # for what a scheduler knows by itself
+ANSWER_SECONDS = 20.0  # for what a scheduler knows by itself
+WORKER_SECONDS = 10.0  # for what a worker knows by itself
 RUN_AGAIN = "start it again and run the same command: what is finished is kept"
 STEADY_TRIES = 5
+SILENT = f"it did not answer for {WORKER_SECONDS:g} s"
 T = TypeVar("T")
 
 
-def refusals_of(client: Any, resource: str, trouble: str = "") -> list[str]:
-    """The workers that may not have our work, by name, and why."""
-
-    def told() -> dict[str, str]:
-        # looked up at each try: one that died since is waited for in vain, and for longer than an answer may take
-        workers = workers_of(client)
-        refused = [address for address, worker in workers.items() if resource not in worker.get("resources", {})]
-        if not refused:
-            return {}
-        reasons = client.run(refusal_here, resource, workers=refused, on_error="return")
-        why = {address: why for address, why in reasons.items() if why and not isinstance(why, OSError)}
-        return {f"{workers[a].get('name', a)} at {a}": _reason(reason, trouble) for a, reason in why.items()}
-
-    return [f"{worker}: {why}" for worker, why in steadily(client, told).items()]
+def refusals_of(client: Any, resource: str) -> dict[str, str]:
+    """By address, the workers that may not have our work, by name, and why; and those that do not answer."""
+    asked = [address for address, worker in workers_of(client).items() if resource not in worker.get("resources", {})]
+    if not asked:
+        return {}
+    why = ask(lambda: client.sync(_reasons, client, resource, asked), WORKER_SECONDS + ANSWER_SECONDS)
+    # one that died since does not answer either, and is no worker any more
+    left = {address: worker for address, worker in workers_of(client).items() if why.get(address)}
+    return {address: f"{worker.get('name', address)} at {address}: {why[address]}" for address, worker in left.items()}
 
 
-def _reason(why: Any, trouble: str) -> str:
-    if isinstance(why, ModuleNotFoundError) or trouble.startswith("ModuleNotFoundError"):
-        return "restore-docs is not installed there"
-    return str(why) if isinstance(why, str) else f"{type(why).__name__}: {why}"
+async def _reasons(client: Any, resource: str, addresses: Sequence[str]) -> dict[str, str]:
+    """Why each of these workers was refused, "" if it was not; each is waited for by itself."""
+
+    async def reason(address: str) -> str:
+        run = client.run(refusal_here, resource, workers=[address], on_error="return")
+        try:
+            why = (await asyncio.wait_for(run, WORKER_SECONDS)).get(address, "")
+        except (TimeoutError, OSError):
+            return SILENT
+        if isinstance(why, ModuleNotFoundError):
+            return f"restore-docs is not installed there, or another package stands before one of its own: {why}"
+        return why if isinstance(why, str) else f"{type(why).__name__}: {why}"
+
+    return dict(zip(addresses, await asyncio.gather(*map(reason, addresses)), strict=True))
 
 
 def workers_of(client: Any) -> dict[str, Any]:
@@ -44,7 +51,7 @@ def workers_of(client: Any) -> dict[str, Any]:
     return dict(ask(lambda: client.scheduler_info(n_workers=-1))["workers"])
 
 
-def steadily(client: Any, question: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
+def steadily(client: Any, question: Callable[[], T], seconds: float | None = None) -> T:
     """What a call gives that goes to all workers: one that dies meanwhile is not the scheduler's loss."""
     for _ in range(STEADY_TRIES):
         try:
@@ -55,23 +62,40 @@ def steadily(client: Any, question: Callable[[], T], seconds: float = ANSWER_SEC
     return ask(question, seconds)
 
 
-def ask(question: Callable[[], T], seconds: float = ANSWER_SECONDS) -> T:
+def ask(question: Callable[[], T], seconds: float | None = None) -> T:
     """What a call of Dask's gives, or ClusterError when it does not come back in time: most take no limit."""
-    answers: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    limit = ANSWER_SECONDS if seconds is None else seconds
+    asked = Question(question)
+    if not asked.answered(limit):
+        raise ClusterError(f"the Dask scheduler did not answer for {limit:g} s", RUN_AGAIN)
+    return asked.answer()
 
-    def call() -> None:
+
+class Question(Generic[T]):
+    """A call of Dask's that is waited for as long as one likes."""
+
+    def __init__(self, question: Callable[[], T]) -> None:
+        self._question = question
+        self._over = threading.Event()
+        self._value: T
+        self._error: BaseException | None = None
+        threading.Thread(target=self._call, daemon=True, name="ask-dask").start()
+
+    def _call(self) -> None:
         try:
-            answers.put((question(), None))
+            self._value = self._question()
         except BaseException as error:
-            answers.put((None, error))
+            self._error = error
+        self._over.set()
 
-    threading.Thread(target=call, daemon=True, name="ask-dask").start()
-    try:
-        value, error = answers.get(timeout=seconds)
-    except Empty:
-        raise ClusterError(f"the Dask scheduler did not answer for {seconds:g} s", RUN_AGAIN) from None
-    if isinstance(error, OSError | TimeoutError):
-        raise ClusterError("the Dask scheduler was lost", RUN_AGAIN) from error
-    if error is not None:
-        raise error
-    return value
+    def answered(self, seconds: float) -> bool:
+        """Whether it has come back, or does so within some time."""
+        return self._over.wait(seconds)
+
+    def answer(self) -> T:
+        """What it gave, once it has come back. Raises what it raised, ClusterError for a connection that was lost."""
+        if isinstance(self._error, OSError | TimeoutError):
+            raise ClusterError("the Dask scheduler was lost", RUN_AGAIN) from self._error
+        if self._error is not None:
+            raise self._error
+        return self._value

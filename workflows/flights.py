@@ -32,7 +32,9 @@ class Flight:
     """A task: how to start it (again), and what to do with what it gives.
 
     ``mark`` is where a worker says that it ran out of time, ``late`` the error to be told then. ``parts`` are flights
-    to start instead when one that does the work of several pages fails.
+    to start instead when one that does the work of several pages fails, ``anew`` those to start instead of one that
+    failed because what it needed is spoilt: Dask makes what died with its worker anew by itself, not alone, and when
+    that fails, whatever needs it fails at once, and is not to blame.
     """
 
     start: Callable[[], Any]
@@ -40,6 +42,7 @@ class Flight:
     mark: Path | None = None
     late: Callable[[], RestoreError] | None = None
     parts: Callable[[], Sequence[Flight]] | None = None
+    anew: Callable[[], Sequence[Flight]] | None = None
     alone: bool = False
     tries: int = 0
     deaths_alone: int = 0
@@ -98,29 +101,35 @@ class Flights:
         error = landing.error
         if landing.forgotten:
             self.launch(flight)
-            return
-        if landing.died:
-            flight.deaths_alone += flight.alone
-            if flight.late is not None and ran_out(flight.mark):
-                error = flight.late()
-            elif flight.deaths_alone < self._cluster.deaths_to_blame:
-                self._suspect(flight)
-                return
+        elif anew := self._anew(flight, error):
+            self._suspect(anew)
+        elif landing.died:
+            self._died(flight, landing)
         elif isinstance(error, RestoreError) and error.transient and flight.tries < self._retries:
             self._rest(flight, error)
-            return
         elif isinstance(error, FATAL):
             raise error
         elif error is not None and flight.parts is not None:
-            self._suspect(flight)
-            return
-        flight.landed(replace(landing, error=error))
+            self._suspect(flight.parts())
+        else:
+            flight.landed(landing)
 
-    def _suspect(self, flight: Flight) -> None:
-        parts = [flight] if flight.parts is None else flight.parts()
-        for part in parts:
-            part.alone = True
-        self._suspects.extend(parts)
+    def _anew(self, flight: Flight, error: BaseException | None) -> Sequence[Flight]:
+        return () if error is None or isinstance(error, FATAL) or flight.anew is None else flight.anew()
+
+    def _died(self, flight: Flight, landing: Landing) -> None:
+        flight.deaths_alone += flight.alone
+        if flight.late is not None and ran_out(flight.mark):
+            flight.landed(replace(landing, error=flight.late()))
+        elif flight.deaths_alone < self._cluster.deaths_to_blame:
+            self._suspect([flight] if flight.parts is None else flight.parts())
+        else:
+            flight.landed(landing)
+
+    def _suspect(self, flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            flight.alone = True
+        self._suspects.extend(flights)
 
     def _rest(self, flight: Flight, error: RestoreError) -> None:
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**flight.tries)

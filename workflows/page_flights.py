@@ -47,8 +47,7 @@ class PageFlights:
         self, cluster: Cluster, flights: Flights, settings: RunSettings, settled: Callable[[Job, PageResult], None]
     ) -> None:
         self._cluster, self._flights, self._settings, self._settled = cluster, flights, settings, settled
-        # on workers without a GPU, whatever the remover runs on
-        self._beside_gpu = settings.model_copy(update={"device": "cpu"})
+        self._beside_gpu = settings.beside_gpu
         self._ready: deque[_Page] = deque()
         self._groups = 0
 
@@ -56,10 +55,9 @@ class PageFlights:
         """Start a page."""
         page = _Page(job, ref, job.page_target(ref.page_index, previews))
         if self._cluster.gpus:
-            start = partial(self._begin, page_tasks.prepare_page, page, ref, self._beside_gpu, page.target, stays=True)
-            self._launch(page, start, self._prepared)
+            self._flights.launch(self._preparation(page))
         else:
-            start = partial(self._begin, page_tasks.restore_page, page, ref, self._settings, page.target)
+            start = partial(self._begin, page_tasks.restore_page, page, ref, self._settings, page.target, gpu=True)
             self._launch(page, start, self._finished)
 
     def feed_gpus(self) -> None:
@@ -75,15 +73,22 @@ class PageFlights:
     def _begin(self, function: Callable[..., Any], page: _Page, *arguments: Any, **how: bool) -> Any:
         return self._cluster.submit(f"{page.job.target}-{page.ref.page_number}", function, *arguments, **how)
 
-    def _launch(self, page: _Page, start: Callable[[], Any], then: Callable[[_Page, Landing], None]) -> None:
+    def _flight(self, page: _Page, start: Callable[[], Any], then: Callable[[_Page, Landing], None]) -> Flight:
         late = partial(too_late, page.ref, self._settings.page_seconds or 0)
-        self._flights.launch(Flight(start, partial(then, page), mark_at(page.target.path), late))
+        return Flight(start, partial(then, page), mark_at(page.target.path), late)
+
+    def _launch(self, page: _Page, start: Callable[[], Any], then: Callable[[_Page, Landing], None]) -> None:
+        self._flights.launch(self._flight(page, start, then))
+
+    def _preparation(self, page: _Page) -> Flight:
+        words = (page_tasks.prepare_page, page, page.ref, self._beside_gpu, page.target)
+        return self._flight(page, partial(self._begin, *words, stays=True), self._prepared)
 
     def _prepared(self, page: _Page, landing: Landing) -> None:
         if landing.error is not None:
             self._failed(page, landing.error)
-            return
-        self._ready.append(replace(page, prepared=landing.future))
+        else:
+            self._ready.append(replace(page, prepared=landing.future))
         self.feed_gpus()
 
     def _group_flight(self, group: Sequence[_Page]) -> Flight:
@@ -94,12 +99,21 @@ class PageFlights:
             self._begin, page_tasks.remove_texts, first, futures, self._settings, str(mark), gpu=True, stays=True
         )
         late = partial(too_late, first.ref, self._settings.page_seconds or 0)
-        return Flight(start, partial(self._removed, group), mark, late)
+        return Flight(start, partial(self._removed, group), mark, late, anew=partial(self._without_spoilt, group))
 
     def _one_by_one(self, group: Sequence[_Page]) -> list[Flight]:
         """The same work, page by page: one of them is to blame."""
         self._groups += len(group) - 1
         return [self._group_flight([page]) for page in group]
+
+    def _without_spoilt(self, group: Sequence[_Page]) -> list[Flight]:
+        """Instead of a group of which some pages are spoilt: those from their beginning, and the others one by one."""
+        whole = [page for page in group if not self._cluster.spoilt(page.prepared)]
+        if len(whole) == len(group):
+            return []
+        self._groups += len(whole) - 1
+        spoilt = [page for page in group if page not in whole]
+        return [self._preparation(page) for page in spoilt] + [self._group_flight([page]) for page in whole]
 
     def _removed(self, group: Sequence[_Page], landing: Landing) -> None:
         self._groups -= 1
@@ -108,8 +122,14 @@ class PageFlights:
                 self._failed(page, landing.error)
                 continue
             arguments = (page.prepared, landing.future, number, self._beside_gpu, page.target)
-            self._launch(page, partial(self._begin, page_tasks.finish_page, page, *arguments), self._finished)
+            start = partial(self._begin, page_tasks.finish_page, page, *arguments)
+            flight = self._flight(page, start, self._finished)
+            flight.anew = partial(self._from_the_beginning, page, (page.prepared, landing.future))
+            self._flights.launch(flight)
         self.feed_gpus()
+
+    def _from_the_beginning(self, page: _Page, needed: Sequence[Any]) -> list[Flight]:
+        return [self._preparation(page)] if any(map(self._cluster.spoilt, needed)) else []
 
     def _finished(self, page: _Page, landing: Landing) -> None:
         if landing.error is not None:

@@ -1,7 +1,8 @@
 """What makes a Dask worker one that may have our work: the same program, the same weights, loaded once.
 
 A worker that passes is given a resource named after what was checked, and all our tasks ask for that resource. So Dask
-itself keeps work from a worker that did not pass, or that joined a moment ago and was not looked at yet.
+itself keeps work from a worker that did not pass, or that joined a moment ago and was not looked at yet. One without a
+GPU is given a second resource, which tasks ask for that are to keep away from the workers with one.
 
 As ``--preload workflows.worker_setup`` it loads our code into a plain ``dask worker`` before there is work.
 """
@@ -41,6 +42,11 @@ class Demands:
         told = json.dumps([self.installation, self.files], sort_keys=True)
         return f"restore-docs-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
+    @property
+    def resource_beside_gpus(self) -> str:
+        """What a worker gets besides if it does and has no GPU."""
+        return f"{self.resource}-cpu"
+
 
 def demands_of(settings: RunSettings) -> Demands:
     """What this run asks of workers: this installation, and the files that settings name, with their digests."""
@@ -70,15 +76,19 @@ def find_refusal(demands: Demands) -> str:
     return ""
 
 
-def make_plugin(demands: Demands, settings: RunSettings) -> Any:
-    """The plugin that Dask runs once in every worker, and in every worker that comes later."""
+def make_plugin(demands: Demands, settings: RunSettings, beside_gpus: bool) -> Any:
+    """The plugin that Dask runs once in every worker, and in every worker that comes later.
+
+    ``beside_gpus``: whether those without a GPU work for others that have one, and load their models for that.
+    """
+    cpu_settings = settings.beside_gpu if beside_gpus else settings
     from distributed import WorkerPlugin
 
     class _SetUp(WorkerPlugin):  # type: ignore[misc]
         name = demands.resource
 
         async def setup(self, worker: Any) -> None:
-            await set_up(worker, demands, settings)
+            await set_up(worker, demands, settings if has_gpu(worker.state.total_resources) else cpu_settings)
 
     return _SetUp()
 
@@ -89,8 +99,25 @@ async def set_up(worker: Any, demands: Demands, settings: RunSettings) -> None:
     refusal = await asyncio.to_thread(find_refusal, demands)
     if not refusal:
         await asyncio.to_thread(load_tools, settings)
-        await worker.set_resources(**{demands.resource: PLENTY})
+        beside = [] if has_gpu(worker.state.total_resources) else [demands.resource_beside_gpus]
+        await worker.set_resources(**dict.fromkeys([demands.resource, *beside], PLENTY))
+        _show_again(worker)
     _REFUSALS[demands.resource] = refusal
+
+
+def _show_again(worker: Any) -> None:
+    """Have the scheduler look for what this worker may do now: it does so when one joins, and not when one is given a
+    resource. Tasks that wait for it would wait for ever, as results do that died with the only worker of a kind."""
+    from distributed.core import Status
+
+    if worker.status is Status.running:
+        worker.status = Status.paused
+        worker.status = Status.running
+
+
+def has_gpu(resources: Mapping[str, float]) -> bool:
+    """Whether a worker with these resources is one that removes text on a GPU."""
+    return bool(resources.get(GPU))
 
 
 def refusal_here(resource: str) -> str:
