@@ -171,7 +171,7 @@ def _with_settings(function: Any, kind: Any) -> Any:
     config = typer.Option(metavar="FILE.toml", help="Settings from a file; options go first.")
     options = [("config", Annotated[Path | None, config])]
     for _, field in list_options(kind):
-        shown = "" if field.default in (dataclasses.MISSING, None, 0) else f" [dim]\\[{field.default}][/dim]"
+        shown = "" if field.default in (dataclasses.MISSING, None, 0, ()) else f" [dim]\\[{field.default}][/dim]"
         option = typer.Option("--" + field.name.replace("_", "-"), help=_SETTING_HELP[field.name] + shown)
         text: Any = list[str] | None if str(field.type).startswith("tuple") else str | None
         options.append((field.name, Annotated[text, option]))
