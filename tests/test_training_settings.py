@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from material import write_shards
 from short_runs import as_options, quick
@@ -102,6 +104,12 @@ def test_a_device_that_is_not_there_is_said_and_not_raised(tmp_path):
     settings = quick(write_shards(tmp_path / "shards"), tmp_path / "out", accelerator="mps")
     with pytest.raises(SetupError, match=r"'mps' cannot be used.*--accelerator cpu"):
         train(StrokesTask(), settings)
+
+
+def test_a_trainer_without_lightning_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning.fabric", None)
+    with pytest.raises(SetupError, match=r"needs lightning.*restore-docs\[train\]"):
+        train(StrokesTask(), quick(tmp_path, tmp_path / "out"))
 
 
 def test_shards_that_are_not_there_are_said_by_the_program_itself(tmp_path, capsys):

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from workflows.command_exits import exits
-from workflows.training.ctrnet_settings import CtrnetSettings
-from workflows.training.settings import TrainSettings, list_options
 
 train_app = typer.Typer(
     no_args_is_help=True,
@@ -136,7 +134,7 @@ def preview(
 
 def _strokes(config: Path | None = None, **given: Any) -> int:
     """Train the network that tells printed ink, handwriting and everything else apart."""
-    from workflows.training.settings import build_settings
+    from workflows.training.settings import TrainSettings, build_settings
 
     settings = build_settings(config, _given(given), TrainSettings)
     from workflows.training.command import tell  # what is wrong with the settings is said before torch is loaded
@@ -149,6 +147,7 @@ def _strokes(config: Path | None = None, **given: Any) -> int:
 
 def _ctrnet(config: Path | None = None, **given: Any) -> int:
     """Train CTRNet for documents. In a TOML file, losses stand in the table loss, the network's sizes in network."""
+    from workflows.training.ctrnet_settings import CtrnetSettings
     from workflows.training.settings import build_settings
 
     settings = build_settings(config, _given(given), CtrnetSettings)
@@ -165,12 +164,14 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, [])}
 
 
-def _with_settings(function: Any, kind: type[TrainSettings]) -> Any:
-    """Give a command one text option per training setting; ``build_settings`` reads and checks them."""
+def _with_settings(function: Any, kind: Any) -> Any:
+    """Give a command one text option per setting of ``kind``; ``build_settings`` reads and checks them."""
+    from workflows.training.settings import list_options
+
     config = typer.Option(metavar="FILE.toml", help="Settings from a file; options go first.")
     options = [("config", Annotated[Path | None, config])]
     for _, field in list_options(kind):
-        shown = "" if field.default in (dataclasses.MISSING, None, 0) else f" [dim]\\[{field.default}][/dim]"
+        shown = "" if field.default in (dataclasses.MISSING, None, 0, ()) else f" [dim]\\[{field.default}][/dim]"
         option = typer.Option("--" + field.name.replace("_", "-"), help=_SETTING_HELP[field.name] + shown)
         text: Any = list[str] | None if str(field.type).startswith("tuple") else str | None
         options.append((field.name, Annotated[text, option]))
@@ -181,5 +182,12 @@ def _with_settings(function: Any, kind: type[TrainSettings]) -> Any:
     return function
 
 
-train_app.command("strokes")(_with_settings(exits(_strokes), TrainSettings))
-train_app.command("ctrnet")(_with_settings(exits(_ctrnet), CtrnetSettings))
+def _add_trainers() -> None:
+    from workflows.training.ctrnet_settings import CtrnetSettings
+    from workflows.training.settings import TrainSettings
+
+    train_app.command("strokes")(_with_settings(exits(_strokes), TrainSettings))
+    train_app.command("ctrnet")(_with_settings(exits(_ctrnet), CtrnetSettings))
+
+
+_add_trainers()

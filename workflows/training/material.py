@@ -69,6 +69,7 @@ SIGNS = {
     "han": HAN,
     "maths": "∑∫√∞≤≥≠±×÷≈∂∇∈∉⊂∪∩→⇒∀∃αβγδελμπσφωΔΩ°²³½%‰",
     "marks": "!?.,;:()[]{}/-–—+=*&@#€£$§\"'<>|~^_•…",
+    "circled": "①②③④⑤⑥⑦⑧⑨⑩❶❷❸❹❺❻❼❽❾❿ⒶⒷⒸⒹⒺⓐⓑⓒⓓⓔ㊀㊁㊂",
     "digits": "0123456789",
     "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
 }

@@ -14,9 +14,10 @@ import numpy as np
 
 from pipeline.types import Array
 from workflows.training.degrade import degrade
+from workflows.training.ink import lay_ink
 from workflows.training.material import Typeface, draw_line
 from workflows.training.pens import pen_colour, pen_mark, roughen
-from workflows.training.synthesis import lay_ink, lean_line
+from workflows.training.synthesis import lean_line
 
 FEWEST, MOST = 8, 22  # pieces of handwriting on a page
 LINES = 0.65  # of them, where there are fonts; the rest are ticks, circles, underlines ...

@@ -11,6 +11,7 @@ from pipeline.types import Array
 from workflows.training.degrade import smooth_noise
 
 Path2 = Array  # (N, 2) float points (x, y), in units of the mark's size
+Mark = Callable[[np.random.Generator], list[Path2]]
 _SUBPIXEL = 4
 
 _PENS = (  # RGB and how often: ballpoint blue and black, red, pencil, green, violet
@@ -41,10 +42,13 @@ def roughen(coverage: Array, grainy: float, rng: np.random.Generator) -> Array:
     return coverage * (1 - grainy * (0.45 + 0.35 * grain + 0.2 * pressure).clip(0, 1))
 
 
-def pen_mark(side: int, rng: np.random.Generator) -> Array:
-    """A mark about ``side`` px large, on a canvas of twice that: (2 side, 2 side) float32 ink coverage in [0, 1]."""
-    draw = _MARKS[int(rng.choice(len(_MARKS), p=_CHANCES))]
-    width = float(np.exp(rng.uniform(np.log(1.0), np.log(max(1.5, min(9.0, side / 7))))))
+def pen_mark(side: int, rng: np.random.Generator, draw: Mark | None = None) -> Array:
+    """A mark about ``side`` px large, on a canvas of twice that: (2 side, 2 side) float32 ink coverage in [0, 1].
+
+    ``draw`` is the mark, one of ``MARKS_IN_BOXES`` for instance; chance decides without.
+    """
+    draw = draw or _MARKS[int(rng.choice(len(_MARKS), p=_CHANCES))]
+    width = _pen_width(side, rng)
     canvas = np.zeros((2 * side, 2 * side), np.uint8)
     for path in draw(rng):
         bent = path * [1, rng.uniform(0.5, 1.3)]
@@ -52,6 +56,23 @@ def pen_mark(side: int, rng: np.random.Generator) -> Array:
         rotated = bent @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         _stroke(canvas, rotated * side + side, width, rng)
     return canvas.astype(np.float32) / 255
+
+
+def pen_ring(size: tuple[int, int], rng: np.random.Generator) -> Array:
+    """A ring drawn by hand around something of ``size`` (width, height) px, which lies in the middle of its canvas.
+
+    (2 height + 16, 2 width + 16) float32 ink coverage in [0, 1].
+    """
+    middle = np.array(size) + 8
+    canvas = np.zeros(tuple(2 * middle[::-1]), np.uint8)
+    (path,) = _circle(rng, 1.0)
+    reach = np.array(size) * rng.uniform(1.15, 1.7) + 4  # hands leave room around small letters
+    _stroke(canvas, path * reach + middle, _pen_width(max(size), rng), rng)
+    return canvas.astype(np.float32) / 255
+
+
+def _pen_width(side: int, rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(np.log(1.0), np.log(max(1.5, min(9.0, side / 7))))))
 
 
 def _stroke(canvas: Array, points: Array, width: float, rng: np.random.Generator) -> None:
@@ -86,10 +107,10 @@ def _cross(rng: np.random.Generator) -> list[Path2]:
     return [_smooth(down, 20), _smooth(up, 20)]
 
 
-def _circle(rng: np.random.Generator) -> list[Path2]:
+def _circle(rng: np.random.Generator, flattest: float = 0.4) -> list[Path2]:
     angles = np.linspace(0, 2 * np.pi * rng.uniform(0.9, 1.25), 12) + rng.uniform(0, 6)
     radius = 0.5 + rng.normal(0, 0.03, 12)
-    return [_smooth(np.stack([radius * np.cos(angles), radius * np.sin(angles) * rng.uniform(0.4, 1)], 1), 80)]
+    return [_smooth(np.stack([radius * np.cos(angles), radius * np.sin(angles) * rng.uniform(flattest, 1)], 1), 80)]
 
 
 def _wave(rng: np.random.Generator) -> list[Path2]:
@@ -126,6 +147,7 @@ def _arrow(rng: np.random.Generator) -> list[Path2]:
     return [shaft, _smooth(_jitter([[0.35, -0.15], [0.55, 0.0], [0.35, 0.15]], rng, 0.03), 16)]
 
 
-_MARKS: tuple[Callable[[np.random.Generator], list[Path2]], ...]
+MARKS_IN_BOXES: tuple[Mark, ...] = (_tick, _tick, _cross, _cross, _scribble)
+_MARKS: tuple[Mark, ...]
 _MARKS = (_tick, _cross, _circle, _wave, _dash, _scribble, _signature, _arrow)
 _CHANCES = (0.14, 0.12, 0.2, 0.1, 0.2, 0.1, 0.09, 0.05)

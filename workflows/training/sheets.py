@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from pipeline.types import Array
-
-Slot = tuple[int, int, int, int]
+from workflows.training.colours import draw_line_colour, draw_tone
+from workflows.training.figures import Slot, draw_chart, draw_code, draw_icons
 
 
 class Sheet(NamedTuple):
@@ -29,7 +29,7 @@ def draw_sheet(side: int, rng: np.random.Generator, picture: Array | None = None
     """A random sheet. ``picture``, (H, W, 3) uint8 RGB, is laid somewhere on it, or is all of it."""
     canvas = np.full((side, side, 3), 255, np.uint8)
     if rng.random() < 0.25:
-        canvas[:] = _tone(rng, 170, 255)
+        canvas[:] = draw_tone(rng, 170, 255)
     if picture is not None:
         _lay_picture(canvas, picture, rng)
     elif rng.random() < 0.15:
@@ -38,17 +38,6 @@ def draw_sheet(side: int, rng: np.random.Generator, picture: Array | None = None
     for kind in rng.choice(len(_KINDS), int(rng.integers(1, 3)), p=_CHANCES):
         slots += _KINDS[kind](canvas, rng)
     return Sheet(canvas.astype(np.float32), slots)
-
-
-def _tone(rng: np.random.Generator, low: int, high: int) -> tuple[int, int, int]:
-    if rng.random() < 0.5:
-        return (int(rng.integers(low, high + 1)),) * 3
-    red, green, blue = (int(level) for level in rng.integers(low, high + 1, 3))
-    return red, green, blue
-
-
-def _line_colour(rng: np.random.Generator) -> tuple[int, int, int]:
-    return _tone(rng, 0, 60) if rng.random() < 0.6 else _tone(rng, 40, 210)
 
 
 def _lay_picture(canvas: Array, picture: Array, rng: np.random.Generator) -> None:
@@ -61,7 +50,7 @@ def _lay_picture(canvas: Array, picture: Array, rng: np.random.Generator) -> Non
 
 def _gradient(canvas: Array, box: Slot, rng: np.random.Generator) -> None:
     x0, y0, x1, y1 = box
-    first, last = (np.array(_tone(rng, low, 255), np.float32) for low in (60, 120))
+    first, last = (np.array(draw_tone(rng, low, 255), np.float32) for low in (60, 120))
     down, across = np.mgrid[0 : y1 - y0, 0 : x1 - x0].astype(np.float32)
     angle = rng.uniform(0, np.pi / 2)
     share = np.cos(angle) * across / max(x1 - x0, 1) + np.sin(angle) * down / max(y1 - y0, 1)
@@ -85,7 +74,7 @@ def _table(canvas: Array, rng: np.random.Generator) -> list[Slot]:
     rows, columns = _cuts(side, 12, 60, rng), _cuts(side, 30, 160, rng)
     shaded, slots = rng.random() < 0.4, []
     for top, bottom in pairwise(rows):
-        tone = _tone(rng, 20, 245) if rng.random() < 0.3 else None
+        tone = draw_tone(rng, 20, 245) if rng.random() < 0.3 else None
         for left, right in pairwise(columns):
             box = (max(left, 0), max(top, 0), min(right, side), min(bottom, side))
             if box[2] - box[0] < 8 or box[3] - box[1] < 6:
@@ -93,7 +82,7 @@ def _table(canvas: Array, rng: np.random.Generator) -> list[Slot]:
             if shaded and tone is not None:
                 cv2.rectangle(canvas, box[:2], (box[2] - 1, box[3] - 1), tone, -1)
             slots.append(box)
-    colour, style = _line_colour(rng), rng.random()
+    colour, style = draw_line_colour(rng), rng.random()
     for at in rows if style < 0.9 else []:
         cv2.line(canvas, (0, at), (side, at), colour, _weight(rng))
     for at in columns if style < 0.7 else []:
@@ -106,7 +95,7 @@ def _weight(rng: np.random.Generator) -> int:
 
 
 def _form(canvas: Array, rng: np.random.Generator) -> list[Slot]:
-    side, colour, slots = canvas.shape[0], _line_colour(rng), []
+    side, colour, slots = canvas.shape[0], draw_line_colour(rng), []
     y = int(rng.integers(5, 40))
     while y < side:
         height, x = int(rng.integers(12, 44)), int(rng.integers(0, 60))
@@ -156,7 +145,7 @@ def _boxes(canvas: Array, box: Slot, colour: tuple[int, int, int], rng: np.rando
 
 
 def _ruled(canvas: Array, rng: np.random.Generator) -> list[Slot]:
-    side, colour, step = canvas.shape[0], _tone(rng, 120, 225), int(rng.integers(10, 60))
+    side, colour, step = canvas.shape[0], draw_tone(rng, 120, 225), int(rng.integers(10, 60))
     start = int(rng.integers(0, step))
     for at in range(start, side, step):
         cv2.line(canvas, (0, at), (side, at), colour, 1)
@@ -172,7 +161,7 @@ def _diagram(canvas: Array, rng: np.random.Generator) -> list[Slot]:
     for _ in range(int(rng.integers(3, 12))):
         x, y = (int(v) for v in rng.integers(0, side, 2))
         wide, high = (int(v) for v in rng.integers(10, side // 2, 2))
-        colour, weight, kind = _line_colour(rng), int(rng.choice([1, 1, 2, 3])), rng.random()
+        colour, weight, kind = draw_line_colour(rng), int(rng.choice([1, 1, 2, 3])), rng.random()
         if kind < 0.2:
             cv2.ellipse(canvas, (x, y), (wide // 2, high // 2), 0, 0, 360, colour, weight, cv2.LINE_AA)
             slots.append((max(x - wide // 2, 0), max(y - 14, 0), min(x + wide // 2, side), min(y + 14, side)))
@@ -181,7 +170,7 @@ def _diagram(canvas: Array, rng: np.random.Generator) -> list[Slot]:
                 canvas, (x, y), int(rng.integers(2, 40)), colour, -1 if rng.random() < 0.4 else weight, cv2.LINE_AA
             )
         elif kind < 0.5:
-            cv2.rectangle(canvas, (x, y), (x + wide, y + high), _tone(rng, 150, 250), -1)
+            cv2.rectangle(canvas, (x, y), (x + wide, y + high), draw_tone(rng, 150, 250), -1)
             cv2.rectangle(canvas, (x, y), (x + wide, y + high), colour, weight)
             slots.append((x, y, min(x + wide, side), min(y + high, side)))
         elif kind < 0.75:
@@ -211,18 +200,9 @@ def _panels(canvas: Array, rng: np.random.Generator) -> list[Slot]:
         if rng.random() < 0.4:
             _gradient(canvas, box, rng)
         else:
-            cv2.rectangle(canvas, box[:2], (box[2] - 1, box[3] - 1), _tone(rng, 0, 235), -1)
+            cv2.rectangle(canvas, box[:2], (box[2] - 1, box[3] - 1), draw_tone(rng, 0, 235), -1)
         slots.append(box)
     return slots
-
-
-def _stamp(canvas: Array, rng: np.random.Generator) -> list[Slot]:
-    side = canvas.shape[0]
-    x, y = (int(v) for v in rng.integers(0, side, 2))
-    radius, colour = int(rng.integers(20, 70)), _tone(rng, 60, 200)
-    cv2.circle(canvas, (x, y), radius, colour, int(rng.integers(1, 4)), cv2.LINE_AA)
-    cv2.circle(canvas, (x, y), int(radius * 0.7), colour, 1, cv2.LINE_AA)
-    return [(max(x - radius, 0), max(y - 8, 0), min(x + radius, side), min(y + 8, side))]
 
 
 def _hatch(canvas: Array, rng: np.random.Generator) -> list[Slot]:
@@ -231,7 +211,7 @@ def _hatch(canvas: Array, rng: np.random.Generator) -> list[Slot]:
     x, y = (int(v) for v in rng.integers(0, side - 30, 2))
     wide, high = (int(v) for v in rng.integers(20, side // 2, 2))
     part, kind = canvas[y : y + high, x : x + wide], rng.random()
-    colour = _line_colour(rng)
+    colour = draw_line_colour(rng)
     if kind < 0.4:
         bars = np.repeat(rng.random(part.shape[1]) < 0.5, int(rng.integers(1, 5)))[: part.shape[1]]
         part[:, bars] = colour
@@ -245,5 +225,5 @@ def _hatch(canvas: Array, rng: np.random.Generator) -> list[Slot]:
 
 
 _KINDS: tuple[Callable[[Array, np.random.Generator], list[Slot]], ...]
-_KINDS = (_table, _form, _ruled, _diagram, _panels, _stamp, _hatch)
-_CHANCES = (0.26, 0.26, 0.1, 0.14, 0.12, 0.05, 0.07)
+_KINDS = (_table, _form, _ruled, _diagram, _panels, _hatch, draw_chart, draw_icons, draw_code)
+_CHANCES = (0.24, 0.24, 0.09, 0.12, 0.11, 0.06, 0.06, 0.05, 0.03)

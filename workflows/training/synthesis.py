@@ -13,10 +13,14 @@ import cv2
 import numpy as np
 
 from pipeline.types import Array
+from workflows.training.answers import Answers, draw_boxes, mark_answers, print_label, print_letters
 from workflows.training.degrade import degrade
+from workflows.training.figures import Slot
+from workflows.training.ink import lay_ink
 from workflows.training.pens import pen_colour, pen_mark, roughen
 from workflows.training.shards import LineKind, Shards
-from workflows.training.sheets import Sheet, Slot, draw_sheet
+from workflows.training.sheets import Sheet, draw_sheet
+from workflows.training.stamps import draw_stamp, lay_stamp, stamp_colour
 
 NEITHER, PRINTED, HANDWRITTEN = 0, 1, 2
 LABEL_COLOURS = np.array([[255, 255, 255], [30, 60, 200], [220, 40, 40]], np.uint8)  # RGB, in that order, for people
@@ -24,6 +28,7 @@ LABEL_COLOURS = np.array([[255, 255, 255], [30, 60, 200], [220, 40, 40]], np.uin
 LEAST_DIFFERENCE = 8  # grey levels in some channel by which a pixel with ink differs from the same without
 _FROM_PAIRS, _FROM_SHEETS = 0.5, 0.85  # the rest is pictures
 _WITH_HAND = 0.6
+_STAMPED, _ASKING, _LABELLED = 0.08, 0.2, 0.08  # ... with a stamp below the print (and above), answers to mark, labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +55,9 @@ class Synthesizer:
         """The sample of that number."""
         rng = np.random.default_rng([self._seed, index])
         printed, blank = self._print(rng)
-        image = self._write(printed, rng) if rng.random() < _WITH_HAND else printed
+        printed, blank = self._stamp(printed, blank, rng)
+        answers = self._ask(printed, blank, rng)
+        image = self._write(printed, answers, rng) if rng.random() < _WITH_HAND else printed
         (scanned, no_hand, no_text), quiet = degrade([image, printed, blank], rng)
         labels = np.full(blank.shape[:2], NEITHER, np.uint8)
         labels[_differ(quiet[1], quiet[2])] = PRINTED
@@ -58,16 +65,43 @@ class Synthesizer:
         return Sample(scanned, no_hand, no_text, labels)
 
     def _print(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """A sheet with type on it, and without; (S, S, 3) float32 of 0 to 255 each."""
+        """A sheet with type on it, and without; (S, S, 3) float32 of 0 to 255 each, and not the same array."""
         choice = rng.random()
         if choice < _FROM_PAIRS and self._shards.count("pair"):
             text, blank = self._piece(rng)
-            return (self._set_type(Sheet(text, []), rng) if rng.random() < 0.15 else text), blank
+            return (self._set_type(text, [], rng) if rng.random() < 0.15 else text), blank
         picture = None
         if choice > _FROM_SHEETS and self._shards.count("picture"):
             picture = self._crop(self._shards.picture(self._any("picture", rng)), rng)
-        sheet = draw_sheet(self._side, rng, picture)
-        return self._set_type(sheet, rng), sheet.image
+        sheet: Sheet = draw_sheet(self._side, rng, picture)
+        stamped, blank = self._stamp(sheet.image.copy(), sheet.image, rng)
+        return self._set_type(stamped, sheet.slots, rng), blank
+
+    def _stamp(self, printed: Array, blank: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """The sheets with a rubber stamp now and then, its words on the printed one only; drawn in place."""
+        if rng.random() >= _STAMPED:
+            return printed, blank
+        count = int(rng.integers(0, 3)) if self._shards.count("print") else 0
+        frame, words = draw_stamp([self._line("print", 48, rng) for _ in range(count)], rng)
+        corner = tuple(int(v) for v in rng.integers(-frame.shape[0] // 3, self._side - frame.shape[0] // 3, 2))
+        colour = stamp_colour(rng)
+        for sheet in (printed, blank):
+            lay_stamp(sheet, frame, (corner[0], corner[1]), colour)
+        lay_stamp(printed, words, (corner[0], corner[1]), colour)
+        return printed, blank
+
+    def _ask(self, printed: Array, blank: Array, rng: np.random.Generator) -> Answers:
+        """Draw what asks to be marked, and dark labels, on both sheets, in place."""
+        boxes, letters = [], []
+        has_type = self._shards.count("print") > 0
+        if rng.random() < _ASKING:
+            boxes = draw_boxes([printed, blank], rng)
+        if has_type and rng.random() < _ASKING:
+            letters = print_letters(printed, lambda height: self._line("print", height, rng), rng)
+        if has_type and rng.random() < _LABELLED:
+            for _ in range(int(rng.integers(1, 5))):
+                print_label(printed, blank, self._line("print", int(rng.integers(7, 22)), rng), rng)
+        return Answers(boxes, letters)
 
     def _piece(self, rng: np.random.Generator) -> tuple[Array, Array]:
         text, blank = self._shards.pair(self._any("pair", rng))
@@ -92,11 +126,11 @@ class Synthesizer:
     def _any(self, kind: str, rng: np.random.Generator) -> int:
         return int(rng.integers(self._shards.count(kind)))
 
-    def _set_type(self, sheet: Sheet, rng: np.random.Generator) -> Array:
-        image = sheet.image.copy()
+    def _set_type(self, sheet: Array, places: list[Slot], rng: np.random.Generator) -> Array:
+        image = sheet.copy()
         if not self._shards.count("print"):
             return image
-        slots = [slot for slot in sheet.slots if rng.random() < 0.7][:40]
+        slots = [slot for slot in places if rng.random() < 0.7][:40]
         for slot in slots:
             self._fill_slot(image, slot, rng)
         if rng.random() < (0.15 if slots else 0.9):
@@ -139,9 +173,12 @@ class Synthesizer:
         way = cv2.INTER_AREA if height < line.shape[0] else cv2.INTER_CUBIC
         return cv2.resize(line, (width, height), interpolation=way).astype(np.float32) / 255
 
-    def _write(self, printed: Array, rng: np.random.Generator) -> Array:
-        """The sheet after somebody took a pen to it."""
+    def _write(self, printed: Array, answers: Answers, rng: np.random.Generator) -> Array:
+        """The sheet after somebody took a pen to it: answers are marked, and more is written anywhere."""
         image = printed.copy()
+        colour, grainy = pen_colour(rng)
+        for mark, corner in mark_answers(answers, rng):
+            lay_ink(image, roughen(mark, grainy, rng) * rng.uniform(0.8, 1), corner, colour)
         for _ in range(int(rng.integers(1, 7))):
             colour, grainy = pen_colour(rng)
             if rng.random() < 0.6 and self._shards.count("hand"):
@@ -157,17 +194,6 @@ class Synthesizer:
 
 def _differ(one: Array, other: Array) -> Array:
     return np.abs(one - other).max(axis=2) > LEAST_DIFFERENCE
-
-
-def lay_ink(image: Array, coverage: Array, corner: tuple[int, int], colour: Array) -> None:
-    """Lay ink on ``image`` in place, its coverage's upper left corner at ``corner``; what falls outside is cut off."""
-    x, y = corner
-    left, top = max(-x, 0), max(-y, 0)
-    part = image[max(y, 0) : max(y + coverage.shape[0], 0), max(x, 0) : max(x + coverage.shape[1], 0)]
-    if not part.size:
-        return
-    share = coverage[top : top + part.shape[0], left : left + part.shape[1], None]
-    part[:] = part * (1 - share) + colour * share
 
 
 def _print_colour(image: Array, slot: Slot, rng: np.random.Generator) -> Array:
