@@ -81,6 +81,21 @@ def test_layers_that_are_off_stay_off(tmp_path: Path, annotations: bool) -> None
     assert (pair.text[80:] == 255).all() and (pair.blank[30, 240] == (0, 0, 255)).all()
 
 
+def test_annotations_of_a_layer_that_is_off_stay_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    with pymupdf.open() as document:
+        page = document.new_page(width=300, height=200)
+        page.insert_text((40, 40), "shown", fontsize=16)
+        for x, on in ((40, True), (160, False)):
+            annotation = page.add_freetext_annot((x, 100, x + 100, 150), "remark", fill_color=(1, 1, 0))
+            annotation.set_oc(document.add_ocg(str(on), on=on))
+            annotation.update()
+        document.save(path)
+    pair = render_pair(path, 0, 72, annotations=True)
+    assert pair.texts == ("shown", "remark") and (pair.text[95:155, 155:] == 255).all()
+    assert (pair.blank[140, 130] == (255, 255, 0)).all()
+
+
 def ink_at(*boxes: tuple[int, int, int, int]) -> np.ndarray:
     ink = np.zeros((220, 100), bool)
     for x0, y0, x1, y1 in boxes:
