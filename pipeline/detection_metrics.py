@@ -139,6 +139,19 @@ class _Matching:
         self.precise += piece * len(found)
 
 
+def outside(found: Sequence[Array], regions: Sequence[Array], share: float) -> list[Array]:
+    """Of the polygons ``found`` those that lie by no more than ``share`` of their area in ``regions`` together.
+
+    A line that runs over several words lies in none of them by much, but in all of them.
+    """
+    seen = _shapes(found)
+    if not seen.size or not regions:
+        return list(found)
+    inside = shapely.area(shapely.intersection(seen, shapely.union_all(_shapes(regions))))
+    stays = inside <= share * np.maximum(shapely.area(seen), 1e-9)
+    return [polygon for polygon, kept in zip(found, stays, strict=True) if kept]
+
+
 def _shapes(polygons: Sequence[Array]) -> Array:
     return np.array([as_shape(polygon) for polygon in polygons], object)
 

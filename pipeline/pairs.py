@@ -207,13 +207,14 @@ def _take_in(words: list[Array], changed: Array) -> None:
     Raises ValueError when ink lies farther from all words than it could hang out.
     """
     near = near_words(words, *changed.shape)
-    if not (changed & ~near).any():
+    out = changed & ~near
+    if not out.any():
         return
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8))
+    # not the whole ink that reaches out: a tall bracket is put together of several words, and lies in none of them
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(out.astype(np.uint8))
     bounds = np.array([_bounds(word) for word in words])
-    heights = np.array([min(np.linalg.norm(word[1] - word[0]), np.linalg.norm(word[2] - word[1])) for word in words])
-    for label in np.unique(labels[changed & ~near]):
-        x, y, width, height = (int(value) for value in statistics[label][:4])
+    heights = np.array([np.linalg.norm(word[2] - word[1]) for word in words])
+    for x, y, width, height in statistics[1:, :4].tolist():
         ends = np.array([x, y, x + width, y + height])
         gaps = np.maximum(bounds[:, :2] - ends[2:], ends[:2] - bounds[:, 2:]).max(axis=1)
         hangs = np.maximum(bounds[:, :2] - ends[:2], ends[2:] - bounds[:, 2:]).max(axis=1)

@@ -49,6 +49,10 @@ def _draw_annotations(source: pikepdf.Pdf, page_index: int) -> None:
     form = source.Root.get("/AcroForm")
     if form is not None and form.get("/NeedAppearances", False):
         source.generate_appearance_streams()
+    for annotation in source.pages[0].get("/Annots", []):
+        look = annotation.get("/AP", pikepdf.Dictionary()).get("/N")
+        if "/OC" in annotation and isinstance(look, pikepdf.Stream):
+            look["/OC"] = annotation["/OC"]  # flattened, it would leave its layer
     source.flatten_annotations("screen")
 
 

@@ -167,6 +167,16 @@ def test_of_handwritten_pages_only_the_handwriting_counts(tmp_path: Path, restor
     assert wrong.code == 2 and "--mask polygons" in wrong.stderr
 
 
+def test_what_says_how_to_clean_is_refused_beside_ready_made_outputs(tmp_path: Path, restore_docs: Program) -> None:
+    data = pairs_set(tmp_path / "data")
+    words = ("--predictions", data / "gt", *QUICK)
+    for more in (("--save", tmp_path / "s"), ("--masks", "detected"), ("--remover", "fill"), ("--verify", "off")):
+        done = restore_docs("evaluate", data, *words, *more)
+        assert done.code == 2 and more[0] in done.stderr and "--predictions" in done.stderr
+    assert restore_docs("evaluate", data, *words, "--device", "cpu").code == 0, "the detector's"
+    assert not (tmp_path / "s").exists()
+
+
 # --- SCUT ------------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +220,19 @@ def test_scut_is_composited_under_polygons_with_its_own_structure_maps(
     assert made.shape == (512, 512, 3) and made.std() > 0.01, "made where it is missing"
     strokes = restore_docs("evaluate", data, "--mask", "classical", *words)
     assert strokes.code == 0 and figures(out)["settings"]["mask"] == "classical", "unless told otherwise"
+
+
+def test_a_structure_map_that_does_not_fit_costs_its_own_row_only(
+    tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(REMOVERS, "flat", FlatRemover)
+    data = scut_set(tmp_path / "data")
+    write(data / "structure_im" / "img_2.png", np.full((100, 100, 3), 51, np.uint8))
+    out = tmp_path / "f.json"
+    done = restore_docs("evaluate", data, "--masks", "annotated", "--remover", "flat", "--json", out, *QUICK)
+    assert done.code == 6 and [image["name"] for image in figures(out)["images"]] == ["img_1"]
+    (error,) = figures(out)["errors"]
+    assert error["name"] == "img_2" and "structure map" in error["error"]
 
 
 def test_scut_figures_come_in_both_definitions(tmp_path: Path, restore_docs: Program) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from conftest import Outcome
 from small_sets import pairs_set, scut_set, write
 
-from pipeline.errors import SetupError
+from pipeline.errors import InputError, SetupError
 from workflows.evaluation.inception import _Network
 from workflows.evaluation.judges import FeatureNetwork, TesseractReader
 from workflows.evaluation.samples import read_image
@@ -65,6 +66,25 @@ def test_the_published_form_is_asked_for_its_features(tmp_path: Path) -> None:
     image = np.zeros((40, 60, 3), np.uint8)
     image[..., 1] = 100
     assert np.allclose(network.features(image), [0, 100, 0])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize(("height", "width"), [(598, 598), (299, 299), (150, 60), (700, 431)])
+def test_images_are_resized_as_the_reference_does_it(tmp_path: Path, height: int, width: int) -> None:
+    """Bilinear between the centres of pixels, with no more of them when it shrinks, in floats: nothing is rounded."""
+    network = FeatureNetwork(scripted(tmp_path / "n.pt", torch.nn.Identity()))
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    sides = []
+    for length in (height, width):
+        at = np.clip((np.arange(299) + 0.5) * length / 299 - 0.5, 0, length - 1)
+        low = np.floor(at).astype(int)
+        sides.append((low, np.minimum(low + 1, length - 1), at - low))
+    (top, bottom, down), (left, right, across) = sides
+    upper, lower = (image[rows].astype(float) for rows in (top, bottom))
+    rows = upper + (lower - upper) * down[:, None, None]
+    expected = rows[:, left] + (rows[:, right] - rows[:, left]) * across[None, :, None]
+    expected = np.moveaxis(expected, 2, 0) / 127.5 - 1
+    assert np.abs(network.features(image).reshape(3, 299, 299) - expected).max() < 1e-4
 
 
 class Growing(dict[str, torch.Tensor]):
@@ -169,5 +189,47 @@ def test_words_are_read_and_counted(tmp_path: Path, restore_docs: Program) -> No
         "gt": (100, 0, 0, 100, 100),
         "gt_all": (100, 0, 0, 0, 100),
     }
-    with pytest.raises(SetupError, match="tlh"):
+    with pytest.raises(InputError, match="tlh"):
         TesseractReader().read(read_image(data / "gt" / "a.png"), "tlh")
+
+
+class Reading:
+    """A stand-in for the package that calls Tesseract: knows English, and reads one word everywhere."""
+
+    class TesseractNotFoundError(Exception):
+        pass
+
+    class TesseractError(Exception):
+        message = "no image"
+
+    class Output:
+        DICT = "dict"
+
+    def get_tesseract_version(self) -> str:
+        return "5"
+
+    def get_languages(self, config: str = "") -> list[str]:
+        return ["eng", "osd"]
+
+    def image_to_data(self, image: Any, lang: str, **_: Any) -> dict[str, list[Any]]:
+        assert lang == "eng"
+        if image.min() > 250:
+            raise self.TesseractError
+        return {"text": [" word "], "left": [30], "top": [40], "width": [100], "height": [20]}
+
+
+def test_a_language_that_tesseract_lacks_costs_its_own_row_only(
+    tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytesseract", Reading())
+    data = pairs_set(tmp_path / "data", ("a", "b", "c"))
+    told = json.loads((data / "json" / "b.json").read_text())
+    (data / "json" / "b.json").write_text(json.dumps(told | {"lang": "deu"}))
+    write(data / "input" / "c.png", np.full((220, 300, 3), 255, np.uint8))
+    out = tmp_path / "f.json"
+    done = restore_docs("evaluate", data, "--predictions", data / "gt", "--ocr", "--json", out, *QUICK)
+    found = json.loads(out.read_text())
+    assert done.code == 6 and [image["name"] for image in found["images"]] == ["a"]
+    assert (found["mean"]["ocr_in"], found["mean"]["ocr_left"]) == (50, 100), "one of two words, and still there"
+    errors = {error["name"]: error["error"] for error in found["errors"]}
+    assert "deu" in errors["b"] and "tesseract failed" in errors["c"]

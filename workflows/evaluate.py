@@ -31,6 +31,18 @@ from workflows.versions import versions
 
 log = logging.getLogger("restore_docs")
 
+CLEANING = {
+    "remove",
+    "ink",
+    "mask",
+    "stroke_weights",
+    "remover",
+    "weights",
+    "precision",
+    "batch_size",
+    "engine",
+    "verify",
+}  # fmt: skip - settings of a run that say how a page is cleaned; the others also find the text that is left
 RANKED_BY = ("tpsnr", "psnr")  # what orders the contact sheet: the first of these that all pages have
 
 
@@ -124,6 +136,7 @@ def evaluate_command(dataset: Path, settings: EvaluateSettings, run: RunSettings
     and costs no other row its figures.
     """
     refuse_unknown(run)
+    _refuse_idle(settings, run)
     if run.detector == "annotated":
         raise UsageError("--detector annotated is for runs", "give --masks annotated: the data set knows where text is")
     layout, rows = find_rows(dataset, settings.layout)
@@ -150,6 +163,19 @@ def evaluate_command(dataset: Path, settings: EvaluateSettings, run: RunSettings
     if not evaluation.scored:
         return ExitCode.NO_INPUT
     return ExitCode.INCOMPLETE if evaluation.errors else ExitCode.OK
+
+
+def _refuse_idle(settings: EvaluateSettings, run: RunSettings) -> None:
+    """What says how to clean is not for outputs that are there: it would be passed over without a word."""
+    if settings.predictions is None:
+        return
+    idle: list[str] = [
+        name for name in ("masks", "save") if name in settings.model_fields_set and getattr(settings, name)
+    ]
+    idle += sorted(CLEANING & run.model_fields_set)
+    if idle:
+        names = ", ".join("--" + name.replace("_", "-") for name in idle)
+        raise UsageError(f"{names} and --predictions exclude each other", "ready-made outputs are scored as they are")
 
 
 def _tell(evaluation: _Evaluation, layout: Layout, dataset: Path) -> dict[str, Any]:

@@ -33,8 +33,9 @@ def _evaluate(start_logging: Start) -> Callable[..., int]:
         layout: Annotated[str | None, typer.Option(metavar="pairs|scut", help="How it lies; else told by it.")] = None,
         predictions: Annotated[Path | None, typer.Option(metavar="DIR", help="Score these ready-made outputs.")] = None,
         masks: Annotated[
-            str, typer.Option(metavar="annotated|detected", help="Who says where text is: the data set, the detector.")
-        ] = "detected",
+            str | None,
+            typer.Option(metavar="annotated|detected", help="Who says where text is: the data set, else the detector."),
+        ] = None,
         save: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep outputs, and predictions in raw/.")] = None,
         json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures as JSON.")] = None,
         csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a row for each page.")] = None,
@@ -54,10 +55,10 @@ def _evaluate(start_logging: Start) -> Callable[..., int]:
         chosen: dict[str, Any] = {
             "layout": layout,
             "predictions": predictions,
-            "masks": masks,
             "save": save,
             "sheet": sheet,
         }
+        chosen |= {} if masks is None else {"masks": masks}
         chosen |= {"json_path": json, "csv_path": csv, "everything": _is_all(target), "detection": detection}
         return _run(dataset, chosen | {"ocr": ocr, "inception": inception, "seed": seed}, options)
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.documents import DocumentKind
-from pipeline.errors import UsageError
+from pipeline.errors import InputError, UsageError
 from pipeline.regions_file import PageRegions, write_regions
 from pipeline.results import PageStatus
 from pipeline.stitching import stitch
@@ -21,6 +21,8 @@ from workflows.evaluation.samples import Sample, read_image
 from workflows.pictures import PageTarget
 from workflows.tasks import finish_page, prepare_page, remove_text
 from workflows.tools import make_remover, remover_settings
+
+DECODERS = 4  # levels that two decoders of JPEG may differ by
 
 Masks = Literal["annotated", "detected"]
 
@@ -48,11 +50,13 @@ def clean(sample: Sample, settings: RunSettings, masks: Masks, folder: Path) -> 
     are used where the remover takes any.
 
     Raises:
-        UsageError: the settings cannot do what the data set asks for. RestoreError: as a run's page may fail.
+        UsageError: the settings cannot do what the data set asks for. InputError: a structure map of another size, or a
+            page that a run sees otherwise than it is stored. RestoreError: as a run's page may fail.
     """
     ref = PageRef(str(sample.row.image), 0)
     fitting = _settings_for(sample, settings, masks, folder)
     prepared = prepare_page(ref, fitting)
+    _require_the_same(prepared.page.image, sample)
     remover = make_remover(fitting.remover, remover_settings(fitting))
     if remover.needs_structure and prepared.tiles:
         prepared = _with_structure(prepared, sample)
@@ -62,6 +66,16 @@ def clean(sample: Sample, settings: RunSettings, masks: Masks, folder: Path) -> 
     raw = _paste(prepared.page.image, removed.tiles)
     seconds = sum(result.seconds.values())
     return Cleaned(read_image(Path(target.path)), raw, result.status, result.residual_count, fitting.remove, seconds)
+
+
+def _require_the_same(seen: Array, sample: Sample) -> None:
+    """Truth and annotation are of the page as it is stored, and a run's output is of the page as it sees it."""
+    stored = sample.before
+    if seen.shape != stored.shape or np.abs(seen.astype(np.int16) - stored).max() > DECODERS:
+        raise InputError(
+            f"{sample.row.image} is seen in a run otherwise than it is stored: turned, on white or in other colours",
+            "save it as a plain image, without orientation, transparency and colour profile",
+        )
 
 
 def _settings_for(sample: Sample, settings: RunSettings, masks: Masks, folder: Path) -> RunSettings:
@@ -91,7 +105,7 @@ def _with_structure(prepared: PreparedPage, sample: Sample) -> PreparedPage:
         return prepared
     structure = read_image(path).astype(np.float32) / 255
     if structure.shape != prepared.page.image.shape:
-        raise UsageError(f"the structure map {path} differs in size from its image", "remove it: one is made then")
+        raise InputError(f"the structure map {path} differs in size from its image", "remove it: one is made then")
     maps = PageMaps(prepared.text_mask, prepared.text_mask, None, structure)
     own = cut_tiles(prepared.page.image, maps, [tile.box for tile in prepared.tiles])
     tiles = tuple(replace(tile, structure=cut.structure) for tile, cut in zip(prepared.tiles, own, strict=True))

@@ -18,15 +18,14 @@ _LAST = "Mixed_7c.branch_pool.conv.weight"
 
 
 def make_network(weights: Any, path: Path) -> Callable[[Any], Any]:
-    """A function from (N, 3, 299, 299) uint8 images to (N, 2048) float32 features.
+    """A function from (N, 3, 299, 299) float32 images in [-1, 1] to (N, 2048) float32 features.
 
     Raises SetupError, naming what is missing, when ``weights`` are not those of such a network.
     """
     if not isinstance(weights, Mapping) or _LAST not in weights:
         remedy = "use pt_inception-2015-12-05-6726825d.pth, or a TorchScript file"
         raise SetupError(f"{path} does not hold the weights of an Inception v3 for FID ({_LAST} is missing)", remedy)
-    network = _Network(weights, path)
-    return lambda images: network.features(images.float() / 127.5 - 1)
+    return _Network(weights, path).features
 
 
 class _Network:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.errors import SetupError
+from pipeline.errors import InputError, SetupError
 from pipeline.judged_metrics import ReadWord
 from pipeline.types import Array
 
@@ -22,7 +22,7 @@ ASSUMED_DPI = 200
 class TesseractReader:
     """Reads words with Tesseract, an eye that had no part in the removal.
 
-    Raises SetupError when the package ``pytesseract`` or the program is missing, or a language.
+    Raises SetupError when the package ``pytesseract`` or the program is missing.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,15 @@ class TesseractReader:
             ) from None
 
     def read(self, image: Array, language: str) -> list[ReadWord]:
-        """The words on an image (H, W, 3) uint8 RGB; English is always tried, too."""
+        """The words on an image (H, W, 3) uint8 RGB; English is always tried, too.
+
+        Raises InputError when there is no data for the language, or Tesseract fails: other images may fare better.
+        """
         languages = list(dict.fromkeys([language, "eng"]))
         missing = [name for name in languages if name not in self._languages]
         if missing:
             remedy = f"apt-get install tesseract-ocr-{missing[0].replace('_', '-')}"
-            raise SetupError(f"tesseract has no data for the language {missing[0]}", remedy)
+            raise InputError(f"tesseract has no data for the language {missing[0]}", remedy)
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         try:
             seen = self._module.image_to_data(
@@ -56,7 +59,7 @@ class TesseractReader:
                 output_type=self._module.Output.DICT,
             )
         except self._module.TesseractError as error:
-            raise SetupError(f"tesseract failed: {error.message}", "try it by hand on the same image") from None
+            raise InputError(f"tesseract failed: {error.message}", "try it by hand on the same image") from None
         boxes = zip(seen["left"], seen["top"], seen["width"], seen["height"], strict=True)
         told = zip(seen["text"], boxes, strict=True)
         return [ReadWord(str(t).strip(), (x, y, x + w, y + h)) for t, (x, y, w, h) in told if str(t).strip()]
@@ -79,15 +82,17 @@ class FeatureNetwork:
     def features(self, image: Array) -> Array:
         """(D,) float64 of an image (H, W, 3) uint8 RGB.
 
-        As pytorch-fid does it, the image is brought to 299 x 299, bilinear; a network that takes ``return_features``
-        (the TorchScript published with StyleGAN) resizes by itself.
+        As pytorch-fid does it, the image is brought to 299 x 299 in floats, bilinear between centres of pixels and not
+        rounded; a network that takes ``return_features`` (the TorchScript published with StyleGAN) resizes by itself.
         """
         import torch
+        from torch.nn.functional import interpolate
 
-        side = (FEATURE_SIDE, FEATURE_SIDE)
-        taken = image if self._asks else cv2.resize(image, side, interpolation=cv2.INTER_LINEAR)
-        batch = torch.from_numpy(np.ascontiguousarray(np.moveaxis(taken, 2, 0))[None])
+        batch = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0))[None])
         with torch.inference_mode():
+            if not self._asks:
+                side = (FEATURE_SIDE, FEATURE_SIDE)
+                batch = interpolate(batch.float(), side, mode="bilinear", align_corners=False)
             try:
                 answer = self._run(batch)
             except SetupError:
@@ -99,7 +104,7 @@ class FeatureNetwork:
     def _run(self, batch: Any) -> Any:
         if self._asks:
             return self._network(batch, return_features=True)
-        return self._network(batch.float() / 127.5 - 1 if self._scripted else batch)
+        return self._network(batch / 127.5 - 1)
 
 
 def _load(path: Path) -> tuple[bool, Any]:

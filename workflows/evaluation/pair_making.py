@@ -100,8 +100,9 @@ def check_pair(folder: Path, name: str, *, exact: bool) -> None:
     """Read a pair back and make sure that its sides differ at the words only, as the annotation places them.
 
     Page and truth may differ at what should go; where that is handwriting, the truth and ``gt_all`` at the print.
-    ``exact``: 3 px from their polygons at most, and at the mask's very pixels; else, for scans, no farther than the
-    background begins, 24 px, with the mask within 6 px. Raises StageError.
+    ``exact``: 4 px from their polygons at most (one more than the pair was made by, for they are rounded when they are
+    written), and at the mask's very pixels; else, for scans, no farther than the background begins, 24 px, with the
+    mask within 6 px. Raises StageError.
     """
     told = json.loads((folder / "json" / f"{name}.json").read_text("utf-8"))
     written = any(word["kind"] == HAND for word in told["words"])
@@ -109,7 +110,7 @@ def check_pair(folder: Path, name: str, *, exact: bool) -> None:
     strokes = read_image(folder / "mask" / f"{name}.png")[..., 0] > 0
     goes = [np.array(word["poly"]) for word in told["words"] if word["kind"] == HAND or not written]
     height, width = strokes.shape
-    reach = MARGIN_PX if exact else WORD_REACH + BACKGROUND_GAP
+    reach = MARGIN_PX + 1 if exact else WORD_REACH + BACKGROUND_GAP
     differs = (page != truth).any(axis=2)
     _refuse("page and truth differ", differs & ~near_words(goes, height, width, reach))
     _refuse("the mask marks pixels", strokes & ~near_words(goes, height, width, min(reach, WORD_REACH)))

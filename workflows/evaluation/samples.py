@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.judged_metrics import ReadWord
@@ -17,6 +19,7 @@ from pipeline.types import Array
 from workflows.evaluation.rows import Row
 
 LEAST_DIFFERENCE = 20  # grey levels; SCUT's truth is retouched by hand and compressed, and differs a little everywhere
+ORIENTATION_TAG = 0x0112
 SCUT_REACH = 5  # px by which ink may leave its polygon there
 ALL_DIFFERENCE = 6  # levels by which a pixel of ``gt_all`` differs from the page where there was ink
 
@@ -46,7 +49,11 @@ class Sample:
 
 
 def read_image(path: Path) -> Array:
-    """(H, W, 3) uint8 RGB as the file stores it, not turned. Raises InputError."""
+    """(H, W, 3) uint8 RGB.
+
+    Raises InputError for what cannot be read, and for what is shown otherwise than it is stored, turned or transparent:
+    polygons and truth are of what is stored, and a run's output is of what is shown.
+    """
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -54,7 +61,23 @@ def read_image(path: Path) -> Array:
     image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     if image is None:
         raise InputError(f"{path} is no image that can be read", "replace it")
+    _require_plain(data, path)
     return np.ascontiguousarray(image[..., ::-1])
+
+
+def _require_plain(data: Array, path: Path) -> None:
+    try:
+        with Image.open(io.BytesIO(data.tobytes())) as image:
+            # of a PNG without the tag at its start Pillow would decode all of it in search of one
+            tagged = image.format != "PNG" or "exif" in image.info
+            turned = tagged and image.getexif().get(ORIENTATION_TAG, 1) != 1
+            clear = image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255
+    except (OSError, SyntaxError, ValueError):
+        return  # OpenCV reads more kinds than Pillow, and those have neither
+    if turned:
+        raise InputError(f"{path} is to be turned when it is shown (EXIF)", "save it upright, and its truth alike")
+    if clear:
+        raise InputError(f"{path} is transparent in places", "save it on white, as a run would see it")
 
 
 def read_sample(row: Row, everything: bool = False) -> Sample:

@@ -9,6 +9,7 @@ from math import nan
 import numpy as np
 
 from pipeline import metrics
+from pipeline.detection_metrics import AREA_PRECISION, IGNORED_SHARE, outside
 from pipeline.errors import InputError
 from pipeline.judged_metrics import ReadWord
 from pipeline.metrics import DetectionScore
@@ -33,7 +34,11 @@ LEGACY = {
     "peps_legacy": metrics.peps_legacy,
     "pceps_legacy": metrics.pceps_legacy,
 }
-PROTOCOLS = {"deteval": metrics.detection_deteval, "iou": metrics.detection_iou}
+# and the share of what is found by which it must lie in print that stays to be left out
+PROTOCOLS = {
+    "deteval": (metrics.detection_deteval, AREA_PRECISION),
+    "iou": (metrics.detection_iou, IGNORED_SHARE),
+}
 WRONG = 20  # levels from which a pixel of the background counts as wrong
 
 
@@ -104,11 +109,11 @@ def mean_of(value: float) -> Share:
 def score_detections(sample: Sample, found: Sequence[Array]) -> dict[str, Share]:
     """Precision and recall of the text that a detector finds in an output, by both protocols.
 
-    Print that should stay is neither right nor wrong to find.
+    Print that should stay is neither right nor wrong to find: what lies in its words, taken together, is left out.
     """
     figures = {}
-    for name, protocol in PROTOCOLS.items():
-        score: DetectionScore = protocol(sample.words, found, (*sample.ignored, *sample.kept))
+    for name, (protocol, share) in PROTOCOLS.items():
+        score: DetectionScore = protocol(sample.words, outside(found, sample.kept, share), sample.ignored)
         figures[f"{name}_precision"] = Share(100 * score.precise, score.found)
         figures[f"{name}_recall"] = Share(100 * score.recalled, score.truths)
     return figures
