@@ -10,17 +10,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from canaries import ACCENTED, ANY_DOCUMENT, NAME_SECRET, PASSWORD, SECRET, Place, all_places, picture, write_side_car
 from conftest import Outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leak_guess import search_width
 from leak_ocr import NO_TESSERACT, whole_page
 from leak_runs import Left, Variant, run_program, start_program, sweep_names
 from leak_search import PDF_SEARCHES, every_file, search_pikepdf, search_raw, words_in_bytes
 from leak_sweep import PIXEL_SEARCHES, PREVIEWS, SLOW_SEARCHES, STRICT_SEARCHES, searches_for, sweep, told
 from leak_table import FOUND, claimed, table
 from leaky_writers import LEAKY_WRITERS, LeakyWriter, LeavesPaleInk, LeavesTheInk, PaintsABox, Talks
+from PIL import Image
 from xray_check import XrayError, bad_redactions, install_xray
 
 from workflows import tasks
@@ -138,8 +141,15 @@ def _findings_with(writer: type[LeakyWriter], folder: Path, program: Program, pa
     done = program(source, "--out", world / "out", "--detector", "annotated", *quick)
     assert done.code == 0, done.stderr
     (world / "stderr").write_text(done.stderr)
-    more = [STRICT_SEARCHES] if "guess" in writer.finders | writer.blind else []
+    more = [STRICT_SEARCHES] if {*STRICT_SEARCHES} & (writer.finders | writer.blind) else []
     return {finding.search for finding in sweep(every_file(world), world, WORDS, *more)}
+
+
+def test_no_width_is_told_by_paper_that_nothing_was_removed_from(tmp_path: Path) -> None:
+    for seed in range(60):
+        paper = np.random.default_rng(seed).normal(236, 2.5, np.asarray(picture()).shape)
+        Image.fromarray(np.rint(paper).clip(0, 255).astype(np.uint8)).save(tmp_path / "a.png")
+        assert not search_width(tmp_path / "a.png", WORDS), seed
 
 
 def test_what_a_leaky_writer_says_is_found_in_log_and_temporary_file(
