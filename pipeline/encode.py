@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from math import ceil, log10
 from typing import Any
@@ -40,6 +41,8 @@ def encode(page: Page, kind: DocumentKind, settings: WriteSettings) -> bytes:
     Raises:
         UsageError: lossless JPEG. StageError: the page is larger than the format allows.
     """
+    if settings.standard_tables and page.jpeg is not None:
+        page = _rounded_alike(page)
     if kind is DocumentKind.JPEG:
         if settings.lossless:
             raise UsageError("JPEG cannot be lossless", "use --format png, or leave --lossless out")
@@ -53,6 +56,19 @@ def encode(page: Page, kind: DocumentKind, settings: WriteSettings) -> bytes:
     if kind is DocumentKind.TIFF:
         return _tiff(page, settings)
     return _pdf(page, settings)
+
+
+def _rounded_alike(page: Page) -> Page:
+    """The page with all its pixels rounded by the source's JPEG tables, as those that stayed are already.
+
+    Else the tables, though not those of the file any more, would still show where the source's pixels end and new ones
+    begin: coefficients of the one are multiples of them, and of the other are not.
+    """
+    limit = _MAX_SIDE[DocumentKind.JPEG]
+    if page.colour is Colour.BILEVEL or max(page.width, page.height) > limit:
+        return page
+    with Image.open(BytesIO(_jpeg(page, WriteSettings()))) as again:
+        return replace(page, image=np.asarray(again.convert("RGB")))
 
 
 def _refuse_large(page: Page, kind: DocumentKind) -> None:

@@ -8,7 +8,7 @@ side-car for ``--detector annotated``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +87,15 @@ def all_places() -> dict[str, Place]:
     return PLACES
 
 
-def plant(documents: Path, side_cars: Path) -> dict[str, Path]:
-    """Write the document of every place into one folder, and its text regions into another; the paths by place."""
+def plant(documents: Path, side_cars: Path, only: Collection[str] = ()) -> dict[str, Path]:
+    """Write the document of every place into one folder, and its text regions into another; the paths by place.
+
+    ``only`` names the places, where they are not all.
+    """
     paths = {}
     for name, where in all_places().items():
+        if only and name not in only:
+            continue
         paths[name] = where.path(documents)
         paths[name].parent.mkdir(parents=True, exist_ok=True)
         where.make(paths[name])

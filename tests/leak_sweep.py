@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leak_anatomy import search_anatomy
-from leak_guess import search_guess
+from leak_guess import search_guess, search_width
 from leak_ocr import search_ocr, search_stretched, whole_page
 from leak_search import PDF_SEARCHES, Search, search_picture, search_raw, words_in_bytes
 
 PIXEL_SEARCHES: dict[str, Search] = {"ocr": search_ocr, "ocr-stretched": search_stretched}
 SLOW_SEARCHES: dict[str, Search] = {"ocr-whole-page": whole_page}
-STRICT_SEARCHES: dict[str, Search] = {"guess": search_guess}
+STRICT_SEARCHES: dict[str, Search] = {"guess": search_guess, "width": search_width}
 """What only ``--anonymize`` promises: see docs/leaks.md."""
 
 PREVIEWS = "previews"
+_FROM_PAGE = "pictures-of-"
 _DATA = re.compile(r"data:image/(jpeg|png|webp);base64,([A-Za-z0-9+/=]+)")
 PDF, PICTURES = {".pdf"}, {".jpg", ".png", ".tif", ".webp"}
 
@@ -47,6 +48,9 @@ def searches_for(path: Path, *more: dict[str, Search], cleaned: bool = True) -> 
         found |= {"anatomy": search_anatomy} if cleaned and PREVIEWS not in path.parts else {}
         for group in more:
             found |= group
+        # a report's picture of what went shows where lines ended, to a block, and says so
+        if PREVIEWS in path.parts or path.parent.name.startswith(_FROM_PAGE):
+            found.pop("width", None)
     return found
 
 
@@ -65,7 +69,7 @@ def sweep(files: Iterable[Path], root: Path, words: Sequence[str], *more: dict[s
 
 def _pictures_in(page: Path) -> list[Path]:
     """The pictures that a web page holds as data, as files in a folder of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="pictures-of-"))
+    folder = Path(tempfile.mkdtemp(prefix=_FROM_PAGE))
     parts = []
     for number, (kind, coded) in enumerate(_DATA.findall(page.read_text(encoding="utf-8"))):
         parts.append(folder / f"{page.name}-{number:04d}.{kind.replace('jpeg', 'jpg')}")

@@ -215,6 +215,20 @@ class LeavesASilhouette(LeavesTheInk):
         self.save(output, np.where(letters, 236, np.rint(paper)).clip(0, 255).astype(np.uint8))
 
 
+class SmoothsTheWholeWord(LeavesTheInk):
+    """Fills the box around a word on grainy paper with smooth paper: no letter is left, but where the word ended."""
+
+    finders = frozenset({"width"})
+    blind = frozenset({"ocr", "ocr-stretched", "guess", "anatomy"})
+
+    def spoil(self, output: Path) -> None:
+        clean, ink = np.asarray(picture()), np.argwhere(np.asarray(picture()) != np.asarray(picture(SECRET)))
+        (top, left), (bottom, right) = ink.min(axis=0) - 2, ink.max(axis=0) + 3
+        paper = np.rint(np.random.default_rng(4).normal(236, 2.5, clean.shape))
+        paper[top:bottom, left:right] = 236
+        self.save(output, paper.clip(0, 255).astype(np.uint8))
+
+
 class Talks(LeakyWriter):
     """Says what it removed: in its log, in a temporary file, and in the name of another."""
 
@@ -228,5 +242,6 @@ class Talks(LeakyWriter):
 
 LEAKY_WRITERS = (
     KeepsEarlierRevision, CopiesMetadata, LeavesTextLayer, PaintsABox, KeepsSmallPicture, CopiesExif,
-    KeepsAKeyOfItsOwn, LeavesTheInk, LeavesPaleInk, LeavesFaintInk, LeavesSpecks, LeavesASilhouette, Talks,
+    KeepsAKeyOfItsOwn, LeavesTheInk, LeavesPaleInk, LeavesFaintInk, LeavesSpecks, LeavesASilhouette,
+    SmoothsTheWholeWord, Talks,
 )  # fmt: skip

@@ -172,3 +172,14 @@ def test_times_are_hidden_and_links_gone_however_a_run_ends(tmp_path, restore_do
     assert done.code == 5 and (out / "document-0001.png").is_file()
     assert {int(path.stat().st_mtime) for path in (out, *out.rglob("*"))} == {EPOCH}
     assert not (tmp_path / "out-state" / "inputs").exists()
+
+
+def test_ink_is_counted_to_one_digit(tmp_path, restore_docs, looks_clean):
+    source = draw_page(tmp_path / "a.png")
+    words = (source, "--jobs", "1", "--remover", "fill", "--detector", "annotated", "--verify")
+    (plain,) = restore_docs(*words, "off", "--out", tmp_path / "plain").document("a.png")["pages"]
+    (strict,) = restore_docs(*words, "on", "--out", tmp_path / "out", "--anonymize").document("1.png")["pages"]
+    told, (ink,) = str(strict["changed_pixels"]), strict["reasons"].values()
+    assert told[0] != "0" and set(told[1:]) == {"0"} and told == str(ink)
+    count = plain["changed_pixels"]
+    assert told != str(count) and abs(int(told) - count) < count / 2

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from canaries import ACCENTED, ANY_DOCUMENT, NAME_SECRET, PASSWORD, SECRET, Place, all_places, picture, write_side_car
 from conftest import Outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leak_guess import search_width
 from leak_ocr import NO_TESSERACT, whole_page
 from leak_runs import Left, Variant, run_program, start_program, sweep_names
 from leak_search import PDF_SEARCHES, every_file, search_pikepdf, search_raw, words_in_bytes
 from leak_sweep import PIXEL_SEARCHES, PREVIEWS, SLOW_SEARCHES, STRICT_SEARCHES, searches_for, sweep, told
+from leak_table import FOUND, claimed, table
 from leaky_writers import LEAKY_WRITERS, LeakyWriter, LeavesPaleInk, LeavesTheInk, PaintsABox, Talks
+from PIL import Image
 from xray_check import XrayError, bad_redactions, install_xray
 
 from workflows import tasks
@@ -36,6 +42,22 @@ SLOW_VARIANTS = (
     Variant("anonymize-as-it-is-used", ("--jobs", "2", *STRICT, "-vv", "--json"), strict=True),
 )
 
+# what text, ink, fields, complaints and a refusal can tell, and a password
+FEW = ("text-layer", "malformed-content", "undecodable-picture", "encrypted", "jpeg-pixels", "jpeg-metadata")
+ANY = ("--regions", f"{{regions}}/{ANY_DOCUMENT}", *QUICK[2:4], *STRICT, "--remover", "fill", "-vv")
+FEW_VARIANTS = (
+    Variant("log-and-metrics", (*ANY, "--jobs", "1", "--json", "--log-file", "told/log", "--metrics", "told/m"),
+            strict=True, places=FEW),
+    Variant("chosen-by-text", (*ANY, "--jobs", "1", "--match", f"{SECRET[:6]}.*", "--entities", "email,phone"),
+            strict=True, places=("text-layer", "png-pixels", "undecodable-picture")),
+    # a worker is at home elsewhere
+    Variant("on-a-cluster", (*ANY, "--state", "{world}/state", "--out", "{world}/out"),
+            strict=True, places=FEW, cluster=True),
+    Variant("poppler", (*PLAIN.options, "--rasterizer", "pdf2image"),
+            places=(*FEW, "ocr-layer", "covered-text", "cropped-away", "optional-content", "invisible-text")),
+)  # fmt: skip
+KILLED_AT_WORK = Variant("killed", (*ANY, "--jobs", "2"), strict=True)
+
 PLACES = sorted(all_places())
 REFUSED = {name for name, place in all_places().items() if place.fails}
 
@@ -45,8 +67,8 @@ def check(left: Left) -> None:
     stderr = (left.world / "stderr").read_text()
     assert left.code == 6, stderr
     assert {"stdout", "stderr", "out/report.json"} <= {str(p.relative_to(left.world)) for p in every_file(left.world)}
-    written = {place: left.outputs(place) for place in PLACES}
-    assert {place for place, paths in written.items() if not paths} == REFUSED, stderr
+    written = {place: left.outputs(place) for place in left.inputs}
+    assert {place for place, paths in written.items() if not paths} == REFUSED & set(written), stderr
     assert all(path.stat().st_size > 0 for paths in written.values() for path in paths)
     assert not left.findings, told(left.findings)
     temporary = [path for path in every_file(left.world / "tmp") if path.stat().st_size]  # Dask leaves empty locks
@@ -87,6 +109,16 @@ def test_every_search_has_a_place_and_a_leaky_writer() -> None:
     assert searches | {"xray", "anatomy", "name", *SLOW_SEARCHES, *STRICT_SEARCHES} == caught
 
 
+def test_the_documented_table_is_the_one_that_is_tested() -> None:
+    documented = (Path(__file__).parents[1] / "docs" / "leaks.md").read_text(encoding="utf-8")
+    assert f"\n\n{table()}\n\n" in documented, "python tests/leak_table.py prints it"
+    assert FOUND in table({("docinfo", "pypdf")}) and FOUND not in table()
+    # what the slow lane's whole-page and x-ray tests look at is what the table says
+    assert {name for name, place in all_places().items() if "ocr-whole-page" in claimed(place)} == {
+        name for name, place in all_places().items() if place.visible and not place.fails
+    }
+
+
 @pytest.mark.parametrize("writer", LEAKY_WRITERS, ids=lambda writer: writer.__name__)
 def test_a_leaky_writer_is_caught(
     writer: type[LeakyWriter], tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
@@ -109,8 +141,15 @@ def _findings_with(writer: type[LeakyWriter], folder: Path, program: Program, pa
     done = program(source, "--out", world / "out", "--detector", "annotated", *quick)
     assert done.code == 0, done.stderr
     (world / "stderr").write_text(done.stderr)
-    more = [STRICT_SEARCHES] if "guess" in writer.finders | writer.blind else []
+    more = [STRICT_SEARCHES] if {*STRICT_SEARCHES} & (writer.finders | writer.blind) else []
     return {finding.search for finding in sweep(every_file(world), world, WORDS, *more)}
+
+
+def test_no_width_is_told_by_paper_that_nothing_was_removed_from(tmp_path: Path) -> None:
+    for seed in range(60):
+        paper = np.random.default_rng(seed).normal(236, 2.5, np.asarray(picture()).shape)
+        Image.fromarray(np.rint(paper).clip(0, 255).astype(np.uint8)).save(tmp_path / "a.png")
+        assert not search_width(tmp_path / "a.png", WORDS), seed
 
 
 def test_what_a_leaky_writer_says_is_found_in_log_and_temporary_file(
@@ -147,6 +186,10 @@ def test_a_secret_is_found_in_every_encoding(codec: str, word: str) -> None:
 @pytest.mark.parametrize("variant", SLOW_VARIANTS, ids=lambda variant: variant.name)
 def test_all_searches_are_clear_as_the_program_is_used(variant: Variant, tmp_path: Path) -> None:
     left = run_program(variant, tmp_path / "world", timeout=800)
+    if variant.strict:
+        searched = {place: _searches_of(place, left) for place in PLACES}
+        print(f"\n{variant.name}\n{table(_found_in_outputs(left))}")  # to be seen with -s
+        assert searched == {place: {*claimed(all_places()[place])} - {"xray", *SLOW_SEARCHES} for place in PLACES}
     check(left)
     pages = [path for place in PLACES if all_places()[place].visible for path in left.outputs(place)]
     if NO_TESSERACT:
@@ -155,18 +198,48 @@ def test_all_searches_are_clear_as_the_program_is_used(variant: Variant, tmp_pat
     assert not found, told(found)
 
 
+def _searches_of(place: str, left: Left) -> set[str]:
+    return {search for path in left.outputs(place) for search in searches_for(path, STRICT_SEARCHES)}
+
+
+def _found_in_outputs(left: Left) -> set[tuple[str, str]]:
+    """(place, search) of everything that was found in an output."""
+    owners = {str(path.relative_to(left.world)): place for place in PLACES for path in left.outputs(place)}
+    return {(owners[finding.path], finding.search) for finding in left.findings if finding.path in owners}
+
+
 @pytest.mark.slow
-def test_a_run_that_is_killed_leaves_only_cleaned_pages(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", FEW_VARIANTS, ids=lambda variant: variant.name)
+def test_all_searches_are_clear_whatever_else_is_asked_for(variant: Variant, tmp_path: Path) -> None:
+    if "pdf2image" in variant.options and shutil.which("pdftoppm") is None:
+        pytest.skip("Poppler is not installed: apt-get install poppler-utils")
+    left = run_program(variant, tmp_path / "world")
+    check(left)
+    there = {str(path.relative_to(left.world)) for path in left.files}
+    told_to = {"log-and-metrics": {"told/log", "told/m"}, "on-a-cluster": {"cluster/restore-docs-worker.log"}}
+    assert told_to.get(variant.name, set()) <= there
+    if variant.cluster:
+        assert (left.world / "cluster" / "restore-docs-worker.log").stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", [PLAIN, KILLED_AT_WORK], ids=lambda variant: variant.name)
+def test_a_run_that_is_killed_leaves_only_cleaned_pages(variant: Variant, tmp_path: Path) -> None:
     world = tmp_path / "world"
-    _, process = start_program(PLAIN, world)
-    work = world / "out" / ".restore-docs" / "work"
-    while process.poll() is None and not every_file(work):
+    inputs, process = start_program(variant, world)
+    state = world / "state" if variant.strict else world / "out" / ".restore-docs"
+    while process.poll() is None and not every_file(state / "work"):
         time.sleep(0.01)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # and what it started
     process.wait()
     assert process.returncode == -signal.SIGKILL, "it was still at work"
-    found = sweep([path for path in every_file(world) if PREVIEWS not in path.parts], world, WORDS)
+    left = Left(variant, world, inputs, process.returncode)
+    found = sweep([path for path in left.files if PREVIEWS not in path.parts], world, WORDS)
     assert not found, told(found)
+    if variant.strict:
+        assert (state / "dask").is_dir(), "Dask's own files were swept, too"
+        named = sweep_names([path for path in left.files if not path.is_relative_to(state)], world)
+        assert not named, told(named)
 
 
 @pytest.fixture(scope="module")

@@ -68,11 +68,8 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     # names are given, and outputs planned by them, where no other run does the same
     documents = () if settings.anonymize else _plan(found, out, settings)
     observer = _choose_observer(json, quiet)
-    with (
-        interruptible(),
-        open_output(out, settings) as state,
-        hidden(found, settings, state.place, out) as (sources, within),
-    ):
+    with interruptible(), open_output(out, settings) as state, hidden(found, settings, state.place, out) as known:
+        sources, within = known
         documents = documents or _plan(sources, out, settings)
         jobs = decide_jobs(settings.jobs) if may_run_side_by_side(documents) else 1
         settings, within = suited(settings, jobs), suited(within, jobs)

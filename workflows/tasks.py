@@ -169,18 +169,24 @@ def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], s
     return PageResult(
         page.ref,
         region_count=len(prepared.regions),
-        changed_pixels=int(np.count_nonzero(verdict.mask)),
+        changed_pixels=_count(verdict.mask, settings),
         # without a second look, a region in which no ink was found may hold text
         residual_count=len(verdict.residual) if settings.verifies else prepared.regions_without_ink,
         residual=tuple(_shares(polygon, page) for polygon in verdict.residual),
         checks=verdict.checks,
         attempts=verdict.attempts,
-        reasons={reason: int(np.count_nonzero(mask)) for reason, mask in goes.items()},
+        reasons={reason: _count(mask, settings) for reason, mask in goes.items()},
         notes=(*page.complaints, *prepared.notes),
         doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path="",
     )
+
+
+def _count(mask: Array, settings: RunSettings) -> int:
+    """The pixels of a mask (H, W) bool; to one digit if names are hidden, for a word may be known by its ink."""
+    count = int(np.count_nonzero(mask))
+    return round(count, 1 - len(str(count))) if settings.anonymize else count
 
 
 def _shares(polygon: Array, page: Page) -> tuple[float, float, float, float]:

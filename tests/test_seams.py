@@ -1,0 +1,77 @@
+"""What was removed from a page that was a JPEG cannot be told from its paper by how coefficients were rounded."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.documents import DocumentKind
+from pipeline.encode import encode
+from pipeline.formats import WriteSettings
+from pipeline.grain import renew_grain
+from pipeline.jpeg_tables import tables_of
+from pipeline.types import Colour, Page, PageRef
+
+SIDE = 256
+REMOVED = (slice(96, 160), slice(48, 208))
+
+
+def stored(image: np.ndarray, **options: object) -> bytes:
+    out = BytesIO()
+    Image.fromarray(image).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def scan(quality: int, colour: bool) -> Page:
+    """A grainy page that was stored as a JPEG, and then laid anew where something was removed."""
+    rng = np.random.default_rng(3)
+    paper = (np.array([236, 228, 214]) if colour else 236) + rng.normal(0, 4, (SIDE, SIDE, 3 if colour else 1))
+    paper = np.rint(paper + np.zeros(3)).clip(0, 255).astype(np.uint8)
+    with Image.open(BytesIO(stored(paper if colour else paper[..., 0], quality=quality))) as first:
+        image, tables = np.asarray(first.convert("RGB")), tables_of(first)
+    area = np.zeros((SIDE, SIDE), bool)
+    area[REMOVED] = True
+    image = renew_grain(image, area, seed=1)
+    return Page(PageRef("a.jpg", 0), image, 200, 200, Colour.RGB if colour else Colour.GREY, tables)
+
+
+def misfit(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """(H/8, W/8): how far coefficients of each block of (H, W) are from multiples of the table's, on average.
+
+    Only of those that are not rounded to nothing: how many these are is the grain's doing. NaN without any.
+    """
+    blocks = image.reshape(SIDE // 8, 8, SIDE // 8, 8).swapaxes(1, 2) - 128.0
+    found = np.empty(blocks.shape[:2])
+    for row, column in np.ndindex(found.shape):
+        shares = cv2.dct(blocks[row, column]) / table
+        multiples = np.rint(shares)
+        multiples[0, 0] = 0  # the paper's level
+        found[row, column] = np.abs(shares - multiples)[multiples != 0].mean() if multiples.any() else np.nan
+    return found
+
+
+def seam(page: Page, kind: DocumentKind) -> float:
+    """By how many standard deviations the removed area's blocks fit the source's table worse than the paper's."""
+    assert page.jpeg is not None
+    with Image.open(BytesIO(encode(page, kind, WriteSettings(standard_tables=True)))) as written:
+        grey = np.asarray(written.convert("YCbCr"))[..., 0].astype(np.float64)
+    fits = misfit(grey, np.array(page.jpeg.tables[0]).reshape(8, 8))
+    inside = np.zeros_like(fits, bool)
+    inside[tuple(slice(part.start // 8 + 1, part.stop // 8 - 1) for part in REMOVED)] = True
+    outside = ~cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    new, old = (fits[part & ~np.isnan(fits)] for part in (inside, outside))
+    assert min(len(new), len(old)) > 20
+    spread = np.hypot(new.std() / len(new) ** 0.5, old.std() / len(old) ** 0.5)
+    return float((new.mean() - old.mean()) / spread)
+
+
+@pytest.mark.parametrize("kind", [DocumentKind.JPEG, DocumentKind.PNG], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+@pytest.mark.parametrize("quality", [60, 75])
+def test_no_seam_shows_in_how_coefficients_were_rounded(quality: int, colour: bool, kind: DocumentKind) -> None:
+    page = scan(quality, colour)
+    assert abs(seam(page, kind)) < 4  # without the rounding, 8 to 36
