@@ -35,6 +35,7 @@ from pipeline.documents import DocumentKind
 from pipeline.entities import KINDS, NAMED_KINDS
 from pipeline.masks import polygon_mask
 from pipeline.readings import Reading
+from pipeline.results import PageStatus
 from pipeline.types import Array, PageRef, TextRegion
 from workflows import tasks
 from workflows.config import RunSettings
@@ -70,6 +71,7 @@ class Bench:
             remover="fill",
         )  # fmt: skip
         self.reader, self.folder, self.whole = TextReader(), folder, whole
+        self.reviewed = 0
         self.inks: dict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def clean(self, image: Array, items: Sequence[Item], ink: Array) -> tuple[list[Outcome], list[Part]]:
@@ -83,7 +85,8 @@ class Bench:
         if self.whole:
             target = PageTarget(str(self.folder / "out.png"), DocumentKind.PNG)
             removed = tasks.remove_text(prepared, self.settings)
-            tasks.finish_page(prepared, removed, self.settings, target)
+            done = tasks.finish_page(prepared, removed, self.settings, target)
+            self.reviewed += done.status is PageStatus.NEEDS_REVIEW
             gone = (cv2.imread(target.path)[..., ::-1] != image).any(axis=2)
         told = []
         for number, item in enumerate(items, 1):
@@ -130,9 +133,10 @@ def main() -> None:
             if asked.look:
                 _show(asked.look / f"{seed}.{index + 1}.png", image, goes)
     print(as_text(pages, bench.inks))
+    print(f"{bench.reviewed} of {len(pages)} pages need review.")
     if asked.table:
         words = f"--pages {asked.pages} --seed {' '.join(map(str, asked.seed))}" + " --chosen" * asked.chosen
-        asked.table.write_text(as_markdown(pages, bench.inks, words), encoding="utf-8")
+        asked.table.write_text(as_markdown(pages, bench.inks, words, bench.reviewed), encoding="utf-8")
 
 
 def _show(path: Path, image: Array, goes: Iterable[Part]) -> None:
