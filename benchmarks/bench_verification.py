@@ -1,12 +1,17 @@
 """What verification finds, and what it takes for text: on pages without any, and on the same with text set on them.
 
-    python benchmarks/bench_verification.py SAMPLES [--pdfs FOLDER --pages 100] [--texts 3] --out ROWS.jsonl
+    python benchmarks/bench_verification.py SAMPLES [--pdfs FOLDER --pages 100] [--texts 3] [--remove handwriting]
+        --out ROWS.jsonl
 
 Pages without text are the `gt` pictures of SAMPLES, and one page of each of many PDFs, drawn without the operators that
 show text, half of them then degraded as scans are (`blank_pages.py`; seeded). Each is verified as if nothing had been
 removed; an alarm is a page on which something is left after all attempts, so that it needs review. With `--texts N`
 every Nth page is taken instead, and six kinds of text are set on it where it is flattest: a text is found when 90 % of
 its ink was replaced.
+
+With `--remove handwriting` the pages are the printed ones of SAMPLES, on which nothing was written by hand; with
+`--remove print` they are those without text. There what the first pass takes for ink of that kind is removed before
+they are verified, as the program does. `--every N` takes every Nth page.
 
 Pages without text may hold some nevertheless: letters drawn as outlines, words in photographs. Every page on which
 something was found is saved beside ROWS.jsonl as it was and as it became: look at it before calling it an alarm. Rows
@@ -24,7 +29,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from blank_pages import TEXTS, all_blanks, set_text
+from blank_pages import TEXTS, all_blanks, printed_pages, set_text
 
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
@@ -37,9 +42,14 @@ FOUND = 0.9  # of a text's ink
 
 def look_at_blank(blank: Array, tools: Tools) -> tuple[dict[str, Any], Verdict]:
     """What becomes of a page without text, in numbers, and the page itself."""
-    verdict = verify(blank, np.zeros(blank.shape[:2], bool), tools)
+    removed, page = np.zeros(blank.shape[:2], bool), blank
+    if tools.by_ink:
+        removed = tools.find_ink(page, tools.detect(page))
+        page = tools.remove(page, removed)
+    verdict = verify(page, removed, tools)
     row: dict[str, Any] = {"found": {c.name: c.found for c in verdict.checks}, "attempts": verdict.attempts}
     row |= {"left": len(verdict.residual), "changed": round(float(verdict.mask.mean()), 5)}
+    row["removed_at_first"] = round(float(removed.mean()), 5)
     row["boxes"] = [[int(v) for v in (*p.min(axis=0), *p.max(axis=0))] for p in verdict.residual]
     return row, verdict
 
@@ -68,7 +78,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
     blanks = [row for row in rows if "left" in row]
     alarms = [row["page"] for row in blanks if row["left"]]
     touched = sum(row["attempts"] > 0 for row in blanks)
-    lines = [f"{len(blanks)} pages without text: {touched} changed, {len(alarms)} need review", *alarms]
+    lines = [f"{len(blanks)} pages without what goes: {touched} changed, {len(alarms)} need review", *alarms]
     for kind in TEXTS:
         own = [row["replaced"][kind] for row in rows if "replaced" in row]
         if own:
@@ -85,20 +95,25 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=100, help="of them")
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--texts", type=int, default=0, help="set texts on every Nth page; 0: look at pages without")
+    parser.add_argument("--remove", choices=("all", "handwriting", "print"), default="all")
+    parser.add_argument("--every", type=int, default=1, help="look at every Nth page only")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     rows = [json.loads(line) for line in asked.out.read_text().splitlines()] if asked.out.exists() else []
     wanted, look = ("replaced", look_for_texts) if asked.texts else ("left", look_at_blank)
     known = {row["page"] for row in rows if wanted in row}
-    tools = verification_tools(PageRef("page", 0), RunSettings())
-    for number, (name, blank) in enumerate(all_blanks(asked.samples, asked.pdfs, asked.pages, asked.seed)):
-        if name in known or (asked.texts and number % asked.texts):
+    tools = verification_tools(PageRef("page", 0), RunSettings(remove=asked.remove))
+    pages = all_blanks(asked.samples, asked.pdfs, asked.pages, asked.seed)
+    if asked.remove == "handwriting":
+        pages = printed_pages(asked.samples)
+    for number, (name, blank) in enumerate(pages):
+        if name in known or number % (asked.texts or asked.every):
             continue
         begun = time.process_time()
         row, verdict = look(blank, tools)
         row = {"page": name, **row, "seconds": round(time.process_time() - begun, 1)}
-        if verdict.attempts:
+        if verdict.mask.any():
             file_name = re.sub(r"[^-.\w]+", "_", f"{wanted} {name}") + ".jpg"
             save_pictures(asked.out.with_suffix("") / file_name, blank, verdict)
         with asked.out.open("a") as file:

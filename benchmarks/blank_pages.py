@@ -36,6 +36,13 @@ def sample_blanks(samples: Path) -> Iterator[tuple[str, Array]]:
             yield f"{folder}/{source.stem}", np.ascontiguousarray(cv2.imread(str(source))[..., ::-1])
 
 
+def printed_pages(samples: Path) -> Iterator[tuple[str, Array]]:
+    """(name, page) of all sample pages that hold print and no handwriting: it was added to them, or to no page."""
+    for folder in ("hand/gt", "handscan/gt", "clean/input", "scan/input"):
+        for source in sorted((samples / "pairs" / folder).iterdir()):
+            yield f"{folder}/{source.stem}", np.ascontiguousarray(cv2.imread(str(source))[..., ::-1])
+
+
 def drawn_blanks(folder: Path, count: int, seed: int) -> Iterator[tuple[str, Array]]:
     """(name, page) of ``count`` PDF pages drawn without their text, one of a PDF, every second one as if scanned.
 

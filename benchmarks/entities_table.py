@@ -88,7 +88,7 @@ def stayed(pages: Pages) -> str:
     return f"Of {len(others)} texts that must stay, {hurt} lost more than {HURT:.0%} of their ink."
 
 
-def as_markdown(pages: Pages, inks: Inks, words: str) -> str:
+def as_markdown(pages: Pages, inks: Inks, words: str, reviewed: int) -> str:
     """The table and the misses, as ``benchmarks/entities.md`` has them."""
     root = Path(__file__).parent
     commit = subprocess.run(
@@ -109,7 +109,7 @@ def as_markdown(pages: Pages, inks: Inks, words: str) -> str:
         "",
         *_table(HEADS, rows(pages, inks)),
         "",
-        stayed(pages),
+        f"{stayed(pages)} Of {len(pages)} pages, {reviewed} need review.",
         "",
         "## Values that were missed",
         "",
