@@ -117,8 +117,10 @@ def test_previews_are_those_of_documents_that_are_there(tmp_path: Path) -> None:
 def test_a_scheduler_loads_none_of_our_libraries_and_keeps_short_logs(tmp_path: Path) -> None:
     from distributed import Client
 
+    from pipeline.documents import DocumentKind
     from workflows import page_tasks
     from workflows.dask_cluster import DaskCluster
+    from workflows.inputs import Source, plan_outputs
 
     def look(dask_scheduler) -> tuple[set[str], int]:  # type: ignore[no-untyped-def]
         import sys
@@ -130,7 +132,9 @@ def test_a_scheduler_loads_none_of_our_libraries_and_keeps_short_logs(tmp_path: 
         client = Client(processes.address, set_as_default=False)
         client.wait_for_workers(1)
         cluster = DaskCluster(client, None, RunSettings(detector="annotated", remover="fill", mask="classical"))
-        future = cluster.submit("x", page_tasks.inspect_source, "gone.pdf", RunSettings(), str(tmp_path / "mark"))
+        (gone,) = plan_outputs([Source("gone.pdf", Path("gone.pdf"), Path("gone.pdf"), DocumentKind.PDF)], tmp_path,
+                               format="same", lossless=False)  # fmt: skip
+        future = cluster.submit("x", page_tasks.inspect_source, gone, RunSettings(), str(tmp_path / "work"), "")
         landed = []
         wait_until(lambda: landed.extend(cluster.wait(1)) or landed)
         assert landed[0].future is future and "gone.pdf" in str(landed[0].error)

@@ -66,9 +66,7 @@ def test_a_share_that_is_out_for_a_moment_is_waited_for(
     assert once.failed == 1, "to try again would help nobody"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(
-    "method", ["exists", "isfile", "open", "rm_file", "ls", "pipe_file", "cat_file", "find", "info"]
-)
+@pytest.mark.parametrize("method", ["open", "rm_file", "ls", "pipe_file", "cat_file", "find", "info"])
 def test_a_run_outlives_a_store_that_is_out_for_a_moment(
     tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch, store: Any, method: str
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from processes import CHEAP, PLAIN, run
 from storm import PROGRAM, digests
 
 from pipeline.errors import InputError, OutputError, SetupError
-from workflows import patience, places, tools
+from workflows import patience, places, run_command, tools
+from workflows.cluster import SerialCluster
 from workflows.config import RunSettings
+from workflows.url_memory import Marker
 
 Program = Callable[..., Outcome]
 URL = "memory://job"
@@ -72,6 +76,64 @@ def test_files_of_others_behind_a_url_stay(tmp_path: Path, restore_docs: Program
     assert restore_docs(*words).code == 6
     assert memory.cat_file("/job/out/a.png") == b"precious"
     assert restore_docs(*words, "--on-existing", "fail").code == 5
+
+
+def test_outputs_are_ours_before_they_are_written(
+    tmp_path: Path, restore_docs: Program, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(self: Marker, digests: object) -> None:
+        raise KeyboardInterrupt
+
+    put(memory, draw_page(tmp_path / "a.png"))
+    words = (f"{URL}/in/*.png", "--out", f"{URL}/out", *CHEAP, "--jobs", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Marker, "finish", dies)
+        assert restore_docs(*words).code == 130
+    assert memory.exists("/job/out/a.png")
+    done = restore_docs(*words)
+    assert done.code == 0 and "done already" not in done.stdout, done.stderr
+    assert "1 document done already" in restore_docs(*words).stdout
+
+
+class Watched(SerialCluster):
+    """Knows whether it is a worker that asks the store, or the client."""
+
+    working = False
+
+    def submit(self, *words: Any, **how: Any) -> Any:
+        Watched.working = True
+        try:
+            return super().submit(*words, **how)
+        finally:
+            Watched.working = False
+
+
+def test_the_client_asks_the_store_once_for_a_document(
+    tmp_path: Path, restore_docs: Program, memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take a store some 30 ms, and there is one client for all workers."""
+    asked: list[str] = []
+
+    def counting(method: str) -> Callable[..., Any]:
+        real = getattr(type(memory), method)
+
+        def count(self: Any, path: Any, *arguments: Any, **options: Any) -> Any:
+            client = threading.current_thread() is threading.main_thread() and not Watched.working
+            if client and any(f"/{kind}/" in str(path) for kind in ("out", "done", "work")):
+                asked.append(f"{method} {path}")
+            return real(self, path, *arguments, **options)
+
+        return count
+
+    monkeypatch.setattr(run_command, "open_cluster", lambda *_: Watched())
+    for method in ("cat_file", "pipe_file", "exists", "info", "ls", "open", "rm", "rm_file", "get_file", "put_file"):
+        monkeypatch.setattr(type(memory), method, counting(method))
+    for count in (1, 4, 4):
+        put(memory, *(draw_page(tmp_path / f"{n}.png") for n in range(count)))
+        asked.clear()
+        assert restore_docs(f"{URL}/in/*.png", "--out", f"{URL}/out", *CHEAP, "--jobs", "1").code == 0
+        assert [what[:8] for what in asked if "/done/" in what] == ["cat_file"] * count
+        assert not [what for what in asked if re.search(r"/out/\d+\.png|/work/[0-9a-f]{16}", what)]
 
 
 def test_what_is_not_there_is_told(tmp_path: Path, restore_docs: Program, memory: Any) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline.errors import StageError
 from pipeline.types import PageRef
 from workflows.herald import Herald
-from workflows.places import is_url, read_text, remove
+from workflows.places import is_url, read_text
 
 MARK = ".late"  # after the name of what is made
 HERALD_SECONDS = 30.0  # that the herald is given to speak
@@ -87,13 +87,6 @@ def mark_at(place: str) -> Path:
         name = hashlib.sha256(place.encode()).hexdigest()[:32]
         return Path(tempfile.gettempdir(), f"restore-docs-{name}{MARK}")
     return Path(place + MARK)
-
-
-def forget(place: str) -> None:
-    """Take away what was said of an earlier try. Raises OutputError."""
-    remove(str(mark_at(place)))
-    if is_url(place):
-        remove(f"{place}{MARK}")
 
 
 def ran_out(mark: Path | None) -> bool:

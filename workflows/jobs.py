@@ -19,13 +19,15 @@ class Job:
     """One document of a run. ``work`` is the folder, or URL, that the work folders of all documents are in.
 
     What is made from another input, or with other settings, goes elsewhere: on a scheduler that is not ours, tasks of
-    a run that died go on, and must not write over the pages of the run that came after it.
+    a run that died go on, and must not write over the pages of the run that came after it. ``outputs_before`` are the
+    files that earlier runs made of it.
     """
 
     document: PlannedDocument
     work: str
     settings_digest: str
     input_digest: str = ""
+    outputs_before: frozenset[str] = frozenset()
     indices: tuple[int, ...] = ()
     results: dict[int, PageResult] = field(default_factory=dict)
 

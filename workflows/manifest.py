@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
@@ -66,6 +66,14 @@ class Memory(Protocol):
 
     def find(self, target: str) -> Record | None:
         """The record of the document whose output goes to ``target``, if an earlier run finished it."""
+        ...
+
+    def claim(self, target: str, names: Collection[str], record: Record) -> Any:
+        """Say that files are ours before they are written: a run that dies in between must not disown them.
+
+        ``record`` is what the document's will be, but for the digests of its outputs. What is given back goes with
+        the task that writes them (see ``page_tasks.assemble_document``).
+        """
         ...
 
     def store(self, target: str, record: Record) -> None:
@@ -132,6 +140,10 @@ class Manifest:
                 if any((out / name).exists() for name in json.loads(outputs)):
                     names.update(name for page in json.loads(pages) for name in page.get("previews", {}).values())
         return names
+
+    def claim(self, target: str, names: Collection[str], record: Record) -> None:
+        """See ``Memory.claim``."""
+        self.store(target, Record("", "", dict.fromkeys(names, ""), ()))
 
     def store(self, target: str, record: Record) -> None:
         """See ``Memory.store``; at once, also on a share."""

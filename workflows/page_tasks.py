@@ -15,10 +15,13 @@ from pipeline.types import PageRef, PreparedPage
 from workflows import places, tasks
 from workflows.config import RunSettings
 from workflows.guard import MARK, time_limit
+from workflows.inputs import PlannedDocument
+from workflows.page_selection import selected_pages
 from workflows.pictures import PageTarget
 from workflows.stages import StageClock, travels
 from workflows.tasks import Inspection, RemovedText
 from workflows.tools import load_tools, make_remover, remover_settings
+from workflows.url_memory import Marker
 
 
 def time_left(settings: RunSettings, spent: float) -> float | None:
@@ -30,10 +33,23 @@ def time_left(settings: RunSettings, spent: float) -> float | None:
 
 
 @travels
-def inspect_source(path: str, settings: RunSettings, home: str) -> Inspection:
-    """See ``tasks.inspect_source``; ``home`` is where its work files will be."""
+def inspect_source(document: PlannedDocument, settings: RunSettings, home: str, out: str) -> Inspection:
+    """See ``tasks.inspect_source``; ``home`` is where its work files will be, ``out`` the output folder.
+
+    Outputs that are there are hashed here and not by the client: that is as much work as reading them.
+    """
+    path = document.source.place
     with time_limit(PageRef(path, 0), settings.page_seconds, home), places.reading(path) as local:
-        return tasks.inspect_source(local, settings)
+        inspection = tasks.inspect_source(local, settings)
+    if settings.on_existing == "overwrite":
+        return inspection
+    targets = map(str, document.targets(selected_pages(settings.pages, inspection.page_count)))
+    return replace(inspection, outputs={name: _looked_at(places.join(out, name)) for name in targets})
+
+
+def _looked_at(place: str) -> str:
+    """The digest of a file, "folder", or "" if nothing is there."""
+    return places.digest_there(place) or ("folder" if not places.is_url(place) and places.exists(place) else "")
 
 
 @travels
@@ -107,11 +123,18 @@ def _placed(page: PageResult, ref: PageRef, target: PageTarget) -> PageResult:
 
 
 @travels
-def assemble_document(paths: Sequence[str], kind: DocumentKind, outputs: Sequence[str]) -> tuple[str, ...]:
-    """See ``tasks.assemble_document``; work files and outputs may be behind URLs."""
+def assemble_document(
+    paths: Sequence[str], kind: DocumentKind, outputs: Sequence[str], marker: Marker | None
+) -> tuple[str, ...]:
+    """See ``tasks.assemble_document``; work files and outputs may be behind URLs, and have a marker then."""
     if not any(places.is_url(place) for place in (*paths, *outputs)):
         return tasks.assemble_document(paths, kind, outputs)
+    if marker is not None:
+        marker.claim()
     with ExitStack() as stack:
         read = [stack.enter_context(places.fetched(path)) for path in paths]
         written = [stack.enter_context(places.writing(output)) for output in outputs]
-        return tasks.assemble_document(read, kind, written)
+        digests = tasks.assemble_document(read, kind, written)
+    if marker is not None:
+        marker.finish(digests)
+    return digests

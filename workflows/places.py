@@ -50,8 +50,7 @@ def exists(place: str) -> bool:
     with told(place, OutputError):
         if not is_url(place):
             return Path(place).exists()
-        fs, path = open_fs(place)
-        return bool(fs.exists(path))
+        return _content(*open_fs(place), most=1) is not None
 
 
 @patiently
@@ -64,7 +63,7 @@ def digest_there(place: str) -> str:
             with Path(place).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         fs, path = open_fs(place)
-        if not fs.isfile(path):
+        if _content(fs, path, most=1) is None:
             return ""
         with fs.open(path, "rb") as stream:
             found = hashlib.sha256()
@@ -118,12 +117,9 @@ def names_in(folder: str) -> list[str]:
 @patiently
 def read_text(place: str) -> str | None:
     """What a small text file says, or None if it is not there. Raises OutputError."""
-    fs, path = open_fs(place)
     with told(place, OutputError):
-        try:
-            return str(fs.cat_file(path).decode())
-        except FileNotFoundError:
-            return None
+        content = _content(*open_fs(place))
+        return None if content is None else content.decode()
 
 
 @patiently
@@ -187,10 +183,7 @@ def _looked_at(place: str) -> tuple[str, Callable[[Path], None]]:
     fs, path = open_fs(place)
     with told(place, InputError):
         info = fs.info(path)
-        try:  # to look for what is mostly not there costs a store one request in this way, and two in others
-            beside = fs.cat_file(f"{path}.json")
-        except FileNotFoundError:
-            beside = None
+        beside = _content(fs, f"{path}.json")
     keys = ("ETag", "etag", "mtime", "LastModified", "updated", "created", "size")
     state = str([*(info.get(key) for key in keys), beside and hashlib.sha256(beside).hexdigest()])
 
@@ -201,6 +194,22 @@ def _looked_at(place: str) -> tuple[str, Callable[[Path], None]]:
                 to.with_name(f"{place.rsplit('/', 1)[-1]}.json").write_bytes(beside)
 
     return state, fetch
+
+
+def _content(fs: Any, path: str, most: int = 1 << 30) -> bytes | None:
+    """So many bytes of a file, or None if there is none.
+
+    Asked for as a range, for what is mostly not there: that is one request. Else it is asked for its size first, and
+    when it has none a store is searched for a folder of that name, which costs as much as writing.
+    """
+    try:
+        return bytes(fs.cat_file(path, start=0, end=most))
+    except FileNotFoundError:
+        return None
+    except OSError:  # an empty file has no ranges, and a folder is no file
+        if fs.exists(path):
+            return b"" if fs.isdir(path) else bytes(fs.cat_file(path))
+        raise
 
 
 def open_fs(place: str) -> tuple[Any, str]:

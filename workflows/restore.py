@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
 from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
 from workflows.flights import Flight, Flights
-from workflows.guard import MARK, forget, too_late
+from workflows.guard import MARK, too_late
 from workflows.inputs import PREVIEWS, PlannedDocument
 from workflows.jobs import Job, work_key
 from workflows.kept_results import KeptResults
@@ -39,6 +41,7 @@ log = logging.getLogger("restore_docs")
 WINDOW_PER_SLOT = 2
 # What a page takes that waits for a GPU: its pixels, masks and tiles
 BYTES_PER_WAITING_PAGE = 250_000_000
+SWEEPERS = 4  # requests to a store at once, to take work files away
 
 
 def may_run_side_by_side(documents: Sequence[PlannedDocument]) -> bool:
@@ -81,6 +84,8 @@ class Run:
         self._cluster, self._observer = cluster, observer
         self._flights = Flights(cluster, self._settings.retries)
         self._page_flights = PageFlights(cluster, self._flights, self._settings, self._page_landed)
+        self._sweepers = ThreadPoolExecutor(SWEEPERS, "sweeper")
+        self._left = set(places.names_in(self._work))  # by earlier runs
         waiting = deque(Job(document, self._work, self._settings_digest) for document in self._documents)
         try:
             while True:
@@ -91,6 +96,8 @@ class Run:
         except KeyboardInterrupt:
             self._flights.harvest(0)  # pages that are finished are not dropped
             raise
+        finally:
+            self._sweepers.shutdown()
         self._clear_work()
 
     def give_up(self, why: str, remedy: str) -> None:
@@ -116,8 +123,10 @@ class Run:
 
     def _open(self, job: Job) -> None:
         path = job.document.source.place
-        forget(job.home)
-        words = (path, page_tasks.inspect_source, path, self._settings, job.home)
+        places.remove(str(job.mark))
+        if f"{job.key}{MARK}" in self._left:
+            places.remove(f"{job.home}{MARK}")
+        words = (path, page_tasks.inspect_source, job.document, self._settings, job.home, self._out)
         late = partial(too_late, PageRef(path, 0), self._settings.page_seconds or 0)
         self._opening += 1
         self._flights.launch(
@@ -145,7 +154,7 @@ class Run:
         if not job.indices:
             what = f"{job.source} has {landing.value.page_count} pages, none of those asked for"
             self._finish(job, DocumentResult(job.source, failure=Failure("InputError", "open", what, "see --pages")))
-        elif not self._settled_before(job):
+        elif not self._settled_before(job, landing.value.outputs):
             self._observer.opened(job.source, len(job.indices))
             self._take_up(job)
             if job.complete:
@@ -166,36 +175,35 @@ class Run:
             log.info("%s: %d of %d pages were finished before", job.source, len(job.results), len(job.indices))
             for other in set(places.names_in(job.home)) - {job.made_from}:
                 places.remove_tree(places.join(job.home, other))
-        else:
+        elif job.key in self._left:
             self._drop_work(job)
         places.make_folder(job.folder)
         _clear_marks(job.folder)
 
-    def _settled_before(self, job: Job) -> bool:
+    def _settled_before(self, job: Job, outputs_there: Mapping[str, str]) -> bool:
         """Whether what lies in the output folder decides this document: it is up to date, or it is not ours."""
+        record = self._memory.find(job.target)
+        job.outputs_before = frozenset(record.outputs) if record is not None else frozenset()
         if self._settings.on_existing == "overwrite":
             return False
         targets = [str(target) for target in job.document.targets(job.indices)]
-        there = [target for target in targets if places.exists(self._place(target))]
+        there = [target for target in targets if outputs_there[target]]
         if there and self._settings.on_existing == "fail":
             raise OutputError(f"{self._place(there[0])} exists", "--on-existing skip or overwrite, or another --out")
-        record = self._memory.find(job.target)
-        if record is not None and self._is_current(record, job, targets):
+        if record is not None and self._is_current(record, job, outputs_there):
             outputs = tuple(self._place(target) for target in targets)
             self._finish(job, DocumentResult(job.source, outputs, record.pages, reused=True))
             return True
-        foreign = [target for target in there if record is None or target not in record.outputs]
+        foreign = [target for target in there if target not in job.outputs_before]
         if foreign:
             what = f"{self._place(foreign[0])} exists and was not made by this program"
             failure = Failure("OutputError", "open", what, "--on-existing overwrite, or another --out")
             self._finish(job, DocumentResult(job.source, failure=failure))
         return bool(foreign)
 
-    def _is_current(self, record: Record, job: Job, targets: Sequence[str]) -> bool:
+    def _is_current(self, record: Record, job: Job, outputs_there: Mapping[str, str]) -> bool:
         made_from = (record.input_digest, record.settings_digest)
-        if made_from != (job.input_digest, self._settings_digest) or set(record.outputs) != set(targets):
-            return False
-        return all(places.digest_there(self._place(target)) == digest for target, digest in record.outputs.items())
+        return made_from == (job.input_digest, self._settings_digest) and record.outputs == outputs_there
 
     def _place(self, target: str) -> str:
         return places.join(self._out, target)
@@ -227,31 +235,34 @@ class Run:
             failure = document_failure(job.source, len(pages), failed)
             self._finish(job, DocumentResult(job.source, (), pages, failure))
             return
-        self._claim(job)
-        outputs = [self._place(str(target)) for target in job.document.targets(job.indices)]
-        words = (job.target, page_tasks.assemble_document, [page.path for page in pages], job.document.kind, outputs)
+        names = [str(target) for target in job.document.targets(job.indices)]
+        outputs = [self._place(name) for name in names]
+        record = Record(job.input_digest, self._settings_digest, dict.fromkeys(names, ""), pages)
+        marker = self._memory.claim(job.target, job.outputs_before | set(names), record)
+        paths = [page.path for page in pages]
+        words = (job.target, page_tasks.assemble_document, paths, job.document.kind, outputs, marker)
         start = partial(self._cluster.submit, *words)
-        self._flights.launch(Flight(start, partial(self._assembled, job, outputs)))
+        self._flights.launch(Flight(start, partial(self._assembled, job, record)))
 
-    def _claim(self, job: Job) -> None:
-        """Record the outputs as ours before they are written: a run that dies in between must not disown them."""
-        before = self._memory.find(job.target)
-        names = {str(name) for name in job.document.targets(job.indices)} | set(before.outputs if before else ())
-        self._memory.store(job.target, Record("", "", dict.fromkeys(names, ""), ()))
-
-    def _assembled(self, job: Job, outputs: Sequence[str], landing: Landing) -> None:
-        pages = job.in_order()
+    def _assembled(self, job: Job, record: Record, landing: Landing) -> None:
+        pages = record.pages
         if landing.error is not None:
             self._finish(job, DocumentResult(job.source, (), pages, failure_from(landing.error, "assemble")))
             return
-        names = [str(name) for name in job.document.targets(job.indices)]
-        claimed = self._memory.find(job.target)
-        record = Record(job.input_digest, self._settings_digest, dict(zip(names, landing.value, strict=True)), pages)
-        self._memory.store(job.target, record)
-        for stale in set(claimed.outputs if claimed else ()) - set(names):
+        written = dict(zip(record.outputs, landing.value, strict=True))
+        self._memory.store(job.target, replace(record, outputs=written))
+        for stale in job.outputs_before - set(written):
             places.remove(self._place(stale))
-        self._drop_work(job)
-        self._finish(job, DocumentResult(job.source, tuple(outputs), pages))
+        self._memory.forget_pages(job.target)
+        self._sweep(job.home)
+        self._finish(job, DocumentResult(job.source, tuple(map(self._place, written)), pages))
+
+    def _sweep(self, home: str) -> None:
+        """Take work files away that nobody needs; a store takes its time, and nobody waits for that."""
+        if places.is_url(home):
+            self._sweepers.submit(places.remove_tree, home)
+        else:
+            places.remove_tree(home)
 
     def _drop_work(self, job: Job) -> None:
         self._memory.forget_pages(job.target)

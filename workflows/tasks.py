@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -52,10 +52,14 @@ cv2.setNumThreads(1)
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What opening a document told: its page count, and the SHA-256 of all bytes it is made of."""
+    """What opening a document told: its page count, and the SHA-256 of all bytes it is made of.
+
+    ``outputs`` are the files that would hold its pages, with their SHA-256; "" is not there, "folder" in the way.
+    """
 
     page_count: int
     digest: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pipeline.results import PageResult
@@ -19,6 +20,27 @@ from workflows.places import join, read_text, remove, write_text
 
 STATUS = "status.json"
 NOTE_SECONDS = 10.0  # a store takes its time, and may ask for money
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a worker says of a document in the store. To write is slow there, and there is one client only."""
+
+    place: str
+    target: str
+    claimed: tuple[str, ...]
+    record: Record
+
+    def claim(self) -> None:
+        """The outputs are ours. Raises OutputError."""
+        self._write(Record("", "", dict.fromkeys(self.claimed, ""), ()))
+
+    def finish(self, digests: Sequence[str]) -> None:
+        """They are written. Raises OutputError."""
+        self._write(replace(self.record, outputs=dict(zip(self.record.outputs, digests, strict=True))))
+
+    def _write(self, record: Record) -> None:
+        write_text(self.place, json.dumps({"target": self.target} | asdict(record)))
 
 
 class UrlMemory:
@@ -38,9 +60,12 @@ class UrlMemory:
         except (ValueError, KeyError, TypeError):
             return None
 
+    def claim(self, target: str, names: Collection[str], record: Record) -> Marker:
+        """See ``Memory.claim``; the worker does it."""
+        return Marker(self._marker(target), target, tuple(sorted(names)), record)
+
     def store(self, target: str, record: Record) -> None:
-        """See ``Memory.store``."""
-        write_text(self._marker(target), json.dumps({"target": target} | asdict(record)))
+        """Nothing: the worker that wrote the outputs has done it."""
 
     def find_pages(self, target: str, input_digest: str, settings_digest: str) -> list[PageResult]:
         """None."""
