@@ -40,7 +40,7 @@ async def _reasons(client: Any, resource: str, addresses: Sequence[str]) -> dict
             why = (await asyncio.wait_for(run, WORKER_SECONDS)).get(address, "")
         except (TimeoutError, OSError):
             return SILENT
-        if isinstance(why, ModuleNotFoundError):
+        if "ModuleNotFoundError" in repr(why):  # Dask may have put it into another
             return f"restore-docs is not installed there, or another package stands before one of its own: {why}"
         return why if isinstance(why, str) else f"{type(why).__name__}: {why}"
 
