@@ -196,7 +196,7 @@ class WaitingRemover(NoiseRemover):
     """Waits for a sign, ``go`` in its working folder: pages pile up before it."""
 
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while not Path("go").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         return super().remove(tiles)

@@ -65,7 +65,7 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{TESTS}:{TESTS.parent}", "OMP_NUM_THREADS": "1"} | more
 
 
-def register(fake: str, remover: str = "") -> str:
+def register(fake: str = "", remover: str = "") -> str:
     """Python that makes a detector and a remover of ``fakes`` known as "fake"."""
     lines = ["import fakes, detectors.registry, remover.registry"]
     lines += [f"detectors.registry.DETECTORS['fake'] = fakes.{fake}"] if fake else []
@@ -73,7 +73,7 @@ def register(fake: str, remover: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def preload(folder: Path, fake: str, remover: str = "") -> tuple[str, str]:
+def preload(folder: Path, fake: str = "", remover: str = "") -> tuple[str, str]:
     """The words that make the same known to a plain ``dask worker``."""
     script = folder / "preload.py"
     script.write_text(register(fake, remover))
@@ -137,6 +137,7 @@ class DaskProcesses:
         more_for_scheduler: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.port, self.http_port = folder, free_port(), free_port()
+        self.file = folder / "scheduler.json"
         self._more_for_scheduler = more_for_scheduler or {}
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._dask = [sys.executable, "-m", "dask"]
@@ -147,7 +148,7 @@ class DaskProcesses:
             self.start_worker(**more)
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
-        where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard"]
+        where = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--scheduler-file", self.file]
         where += ["--dashboard-address", f"127.0.0.1:{self.http_port}"]
         words = [*self._dask, "scheduler", *where]
         self.scheduler = start(words, self.folder / "scheduler.log", **self._more_for_scheduler)

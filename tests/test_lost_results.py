@@ -13,16 +13,18 @@ import pytest
 from processes import wait_until
 
 from pipeline.errors import ClusterError
+from workflows import dask_cluster, dask_questions
 from workflows.cluster import Landing
 from workflows.config import RunSettings
 from workflows.dask_cluster import DaskCluster, start_local
 from workflows.flights import Flight, Flights
 
+SETTINGS = RunSettings(detector="annotated", mask="classical", remover="fill", verify="off", device="cpu")
+
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[DaskCluster]:
-    settings = RunSettings(detector="annotated", mask="classical", remover="fill", verify="off", device="cpu")
-    cluster = start_local(1, settings, tmp_path)
+    cluster = start_local(1, SETTINGS, tmp_path)
     yield cluster
     cluster.close()
 
@@ -62,29 +64,61 @@ def test_a_result_that_died_with_its_worker_is_made_anew(cluster: DaskCluster, s
 
 
 @pytest.mark.slow
-def test_a_result_that_cannot_be_fetched_in_time_is_fetched_later(
-    cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+def test_results_of_a_worker_that_hangs_hold_up_no_others_and_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-
-    def answer_late(question, seconds=20.0):  # type: ignore[no-untyped-def]
-        calls.append(question)
-        if len(calls) == 1:
-            raise ClusterError("the Dask scheduler did not answer for 20 s")
-        return question()
-
-    future = cluster.submit("pid", os.getpid)
-    wait_until(lambda: future.status == "finished")
-    monkeypatch.setattr("workflows.dask_cluster.ask", answer_late)
-    assert cluster.wait(0.5) == []
-    (landing,) = landings(cluster)
-    assert landing.value == future.result() and len(calls) > 1
+    monkeypatch.setattr(dask_questions, "FETCH_SECONDS", 2)
+    monkeypatch.setattr(dask_cluster, "ASIDE_SECONDS", 4)
+    cluster = start_local(2, SETTINGS, tmp_path)
+    hung = 0
+    try:
+        futures = [cluster.submit("pid", os.getpid) for _ in range(6)]
+        wait_until(lambda: all(future.status == "finished" for future in futures))
+        pids = {future: future.result() for future in futures}
+        hung = next(iter(pids.values()))
+        of_hung = {future for future, pid in pids.items() if pid == hung}
+        assert 0 < len(of_hung) < 6
+        os.kill(hung, signal.SIGSTOP)
+        landed = {landing.future: landing.value for landing in landings(cluster)}
+        assert landed == {future: pid for future, pid in pids.items() if pid != hung}
+        more = [cluster.submit("abs", abs, -n) for n in range(8)]
+        began, came = time.monotonic(), 0
+        while came == 0:
+            came = sum(landing.future in more for landing in cluster.wait(0.2))
+        assert time.monotonic() - began < 15, "those that do not come are not waited for again and again"
+        os.kill(hung, signal.SIGCONT)
+        late: dict[Any, Any] = {}
+        deadline = time.monotonic() + 60
+        while not of_hung <= late.keys() and time.monotonic() < deadline:
+            late |= {landing.future: landing.value for landing in cluster.wait(0.5)}
+        assert {future: late[future] for future in of_hung} == dict.fromkeys(of_hung, hung)
+    finally:
+        if hung:
+            os.kill(hung, signal.SIGCONT)
+        cluster.close()
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_is_gone_is_still_told(cluster: DaskCluster) -> None:
-    future = cluster.submit("sleep", time.sleep, 60)
-    future.cancel()
-    wait_until(lambda: future.status == "cancelled")
+def test_what_was_put_aside_is_looked_at_without_waiting(cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "ASIDE_SECONDS", 0)
+    future = cluster.submit("pid", os.getpid)
+    wait_until(lambda: future.status == "finished")
+    with monkeypatch.context() as deaf:
+        deaf.setattr(dask_cluster, "results_of", lambda client, keys: {})
+        assert cluster.wait(0.5) == []
+    began = time.monotonic()
+    (landing,) = cluster.wait(4)
+    assert landing.value == future.result() and time.monotonic() - began < 3
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_gone_is_told_after_what_it_finished(cluster: DaskCluster) -> None:
+    done, dropped = cluster.submit("pid", os.getpid), cluster.submit("sleep", time.sleep, 60)
+    wait_until(lambda: done.status == "finished")
+    dropped.cancel()
+    wait_until(lambda: dropped.status == "cancelled")
+    time.sleep(0.5)  # both have been put into the queue
+    (landing,) = landings(cluster)
+    assert landing.future is done and landing.error is None
     with pytest.raises(ClusterError, match="scheduler was lost"):
         landings(cluster)

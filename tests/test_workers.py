@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import draw_page
-from processes import CHEAP, TESTS, DaskProcesses, end, environment, run, start
+from processes import CHEAP, TESTS, DaskProcesses, end, environment, preload, program, run, seen, spy, start, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 from storm import PROGRAM, digests
 
@@ -28,6 +28,15 @@ def sources(tmp_path: Path) -> list[Path]:
 def cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
     with DaskProcesses(tmp_path, workers=0) as started:
         yield started
+
+
+def retrained(folder: Path) -> Path:
+    """The program with other weights."""
+    for package in ("pipeline", "detectors", "remover", "workflows"):
+        shutil.copytree(TESTS.parent / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    weights = folder / "detectors" / "strokes" / "strokes.safetensors"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    return folder
 
 
 def test_without_a_gpu_worker_the_run_refuses_within_half_a_minute(
@@ -64,11 +73,7 @@ def test_a_worker_of_another_version_and_one_with_other_weights_are_refused_by_n
         "import importlib.metadata as m\nsaid = m.version\n"
         "m.version = lambda name: '9.9.9' if name == 'restore-docs' else said(name)\n"
     )
-    other = tmp_path / "other"
-    for package in ("pipeline", "detectors", "remover", "workflows"):
-        shutil.copytree(TESTS.parent / package, other / package, ignore=shutil.ignore_patterns("__pycache__"))
-    weights = other / "detectors" / "strokes" / "strokes.safetensors"
-    weights.write_bytes(weights.read_bytes() + b" ")
+    other = retrained(tmp_path / "other")
     path = environment()["PYTHONPATH"]
     cluster.start_worker("--name", "newer", PYTHONPATH=f"{liar}:{path}")
     cluster.start_worker("--name", "retrained", PYTHONPATH=str(other))
@@ -100,6 +105,44 @@ def test_late_joiners_are_looked_at_before_they_get_work(tmp_path: Path, cluster
     assert [page["page_number"] for page in pages] == list(range(1, 61))
 
 
+def test_a_late_joiner_with_other_weights_gets_no_task(tmp_path: Path, cluster: DaskProcesses) -> None:
+    source = draw_page(tmp_path / "a.pdf", pages=12)
+    fake = preload(tmp_path, remover="WaitingRemover")
+    words = [*program(tmp_path, remover="WaitingRemover"), source, *CHEAP, "--remover", "fake"]
+    other = f"{TESTS}:{retrained(tmp_path / 'other')}"
+    cluster.start_worker("--name", "right", *fake, *spy(tmp_path))
+    cluster.wait_for_workers(1)
+    client = start([*words, "--scheduler", cluster.address, "--out", tmp_path / "out"], tmp_path / "log")
+    try:
+        wait_until(lambda: any(told[3] == "restore_page" for told in seen(tmp_path)))  # and waits for a sign there
+        cluster.start_worker("--name", "wrong", *fake, *spy(tmp_path), PYTHONPATH=other)
+        wait_until(lambda: any("strokes.safetensors is" in why for why in _refusals(cluster)))
+        (tmp_path / "go").touch()
+        assert client.wait(100) == 0, (tmp_path / "log").read_text()
+    finally:
+        end(client)
+    ran = [(told[0], told[3]) for told in seen(tmp_path) if told[2] == "run"]
+    assert {worker for worker, _ in ran} == {"right"} and ran.count(("right", "restore_page")) == 12
+
+
+def test_a_worker_with_a_foreign_package_before_ours_is_refused_by_name(
+    tmp_path: Path, sources: list[Path], cluster: DaskProcesses
+) -> None:
+    foreign = tmp_path / "foreign"
+    (foreign / "pipeline").mkdir(parents=True)
+    (foreign / "pipeline" / "__init__.py").write_text("")
+    # an editable installation finds our modules in a package that is not ours
+    (foreign / "sitecustomize.py").write_text(
+        "import sys\nsys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
+    )
+    cluster.start_worker("--name", "shadowed", PYTHONPATH=f"{foreign}:{environment()['PYTHONPATH']}")
+    cluster.wait_for_workers(1)
+    refused = run([*PROGRAM, *sources, *CHEAP, "--scheduler", cluster.address, "--out", tmp_path / "out"])
+    assert refused.returncode == 7, refused.stderr
+    told = refused.stderr[refused.stderr.index("shadowed at tcp") :]
+    assert "another package stands before one of its own" in told and "'pipeline.errors'" in told
+
+
 def test_restore_docs_worker_starts_them_right(tmp_path: Path, sources: list[Path], cluster: DaskProcesses) -> None:
     words = [*PROGRAM, "worker", cluster.address, "--cpus", "1", "--gpus", "1", "--memory", "2GiB"]
     workers = start([*words, "--folder", tmp_path / "scratch"], tmp_path / "workers.log")
@@ -129,6 +172,19 @@ def test_the_scheduler_s_metrics_name_our_tasks(tmp_path: Path, sources: list[Pa
         if sample.name == "dask_scheduler_prefix_state_totals_total" and sample.labels["state"] == "memory"
     }
     assert done == {"inspect_source": 2, "restore_page": 6, "assemble_document": 2}
+
+
+def _refusals(cluster: DaskProcesses) -> list[str]:
+    """Why workers were refused, as they say themselves."""
+    from distributed import Client
+
+    def here() -> list[str]:
+        from workflows.worker_setup import _REFUSALS
+
+        return list(_REFUSALS.values())
+
+    with Client(cluster.address, set_as_default=False) as client:
+        return [why for told in client.run(here).values() for why in told]
 
 
 def _workers(cluster: DaskProcesses) -> dict[str, dict[str, object]]:

@@ -188,6 +188,12 @@ class RunSettings(BatchSettings):
         return self.anonymize or self.verify == "on" or (self.verify == "auto" and self.detector != "annotated")
 
     @property
+    def detector_files(self) -> list[Path]:
+        """The files of a detection model in a folder of the user's."""
+        model = Path(self.detector_model)
+        return sorted(model.glob("inference.*")) if model.is_dir() else []
+
+    @property
     def beside_gpu(self) -> RunSettings:
         """What workers without a GPU are told in a run whose text is removed on workers with one."""
         return self.model_copy(update={"device": "cpu"})
@@ -203,8 +209,7 @@ class RunSettings(BatchSettings):
                 shaping[f"{name}_sha256"] = digest
         for path in SHIPPED_WEIGHTS:
             shaping[path.name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        model = Path(self.detector_model)
-        for path in sorted(model.glob("inference.*")) if model.is_dir() else ():
+        for path in self.detector_files:
             shaping[f"model_{path.name}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 

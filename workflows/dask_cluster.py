@@ -13,7 +13,7 @@ from pipeline.errors import ClusterError
 from workflows.admission import admit_workers, may_use_gpus
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
-from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, workers_of
+from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, results_of, workers_of
 from workflows.parcels import call, pack
 from workflows.worker_setup import DASK_SETTINGS, GPU, SHORT_LOGS, demands_of
 
@@ -21,6 +21,7 @@ log = logging.getLogger("restore_docs")
 
 CONNECT_SECONDS = 15
 WATCH_SECONDS = 5  # between looks at the cluster
+ASIDE_SECONDS = 10  # before a result that did not come is asked for again
 BARREN_SECONDS = 120  # without any worker that may have our work: one that starts again loads its models first
 # Dask would start the tasks of a dead worker again this often; we do that ourselves, one at a time (see ``flights``).
 ALLOWED_DEATHS = 0
@@ -36,7 +37,8 @@ class DaskCluster:
         self._ended: SimpleQueue[Any] = SimpleQueue()
         self._pending: dict[str, Any] = {}
         self._staying: set[str] = set()
-        self._lost: list[Any] = []
+        self._aside: dict[str, tuple[Any, float]] = {}
+        self._gone = False
         self._stalled: set[str] = set()
         self._for_gpu: set[str] = set()
         self._watched = self._fertile = time.monotonic()
@@ -72,12 +74,15 @@ class DaskCluster:
 
     def wait(self, seconds: float) -> list[Landing]:
         """See ``Cluster.wait``. Looks at the cluster now and then, whether anything ends or not."""
+        if self._gone:
+            raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
         lost = self._watch()
         if lost:
             return lost
         ended = self._found_again()
+        patience = 0.0 if ended else min(seconds, WATCH_SECONDS)
         try:
-            ended.append(self._ended.get(timeout=min(seconds, WATCH_SECONDS) if seconds > 0 else 0.0001))
+            ended.append(self._ended.get(timeout=patience) if patience > 0 else self._ended.get_nowait())
             while True:
                 ended.append(self._ended.get_nowait())
         except Empty:
@@ -88,21 +93,24 @@ class DaskCluster:
         """Landings of those that ended. What is lost with its worker before it was fetched, Dask makes anew: later."""
         from distributed import KilledWorker
 
-        values = self._fetch([f for f in ended if f.status == "finished" and f.key not in self._staying])
+        fetched = [f.key for f in ended if f.status == "finished" and f.key not in self._staying]
+        values = results_of(self._client, fetched) if fetched else {}
         landed = []
         for future in ended:
-            status = future.status  # now: it may have changed since, and then what was fetched is no result
-            if status == "cancelled":
-                raise ClusterError("the Dask scheduler was lost", RUN_AGAIN)
-            if status == "error":
+            status = future.status  # now: it may have changed since
+            if future.key in values:
+                landed.append(Landing(future, values[future.key]))
+            elif status == "error":
                 error = future.exception()
                 landed.append(Landing(future, None, error, died=isinstance(error, KilledWorker)))
-            elif future.key in values:
-                landed.append(Landing(future, values[future.key]))
             elif status == "finished" and future.key in self._staying:
                 landed.append(Landing(future))
+            elif status == "cancelled":
+                self._gone = True  # told when what came with it has been handed on
             else:
-                self._lost.append(future)
+                # one that is lost is looked at as soon as it is there again, one that could not be fetched later
+                pause = ASIDE_SECONDS if status == "finished" else 0
+                self._aside[future.key] = (future, time.monotonic() + pause)
         for landing in landed:
             self._drop(landing.future.key)
         return landed
@@ -110,21 +118,15 @@ class DaskCluster:
     def _drop(self, key: str) -> Any:
         self._staying.discard(key)
         self._for_gpu.discard(key)
+        self._aside.pop(key, None)
         return self._pending.pop(key, None)
 
-    def _fetch(self, finished: list[Any]) -> dict[str, Any]:
-        """Results by key; none when they do not come in time, as when the worker that had them died or is busy."""
-        try:
-            return (
-                dict(ask(lambda: self._client.gather({f.key: f for f in finished}, errors="skip"))) if finished else {}
-            )
-        except ClusterError:
-            return {}
-
     def _found_again(self) -> list[Any]:
-        """Those that were lost and have ended since. They are looked at, as Dask's callbacks take them for done."""
-        found = [future for future in self._lost if future.done()]
-        self._lost = [f for f in self._lost if f.key in self._pending and f not in found]
+        """Those that were put aside and have ended. They are looked at, as Dask's callbacks take them for done."""
+        now = time.monotonic()
+        found = [future for future, not_before in self._aside.values() if now >= not_before and future.done()]
+        for future in found:
+            del self._aside[future.key]
         return found
 
     def _watch(self) -> list[Landing]:

@@ -13,6 +13,7 @@ from workflows.worker_setup import refusal_here
 
 ANSWER_SECONDS = 20.0  # for what a scheduler knows by itself
 WORKER_SECONDS = 10.0  # for what a worker knows by itself
+FETCH_SECONDS = 5.0  # for results, which are small
 RUN_AGAIN = "start it again and run the same command: what is finished is kept"
 STEADY_TRIES = 5
 SILENT = f"it did not answer for {WORKER_SECONDS:g} s"
@@ -39,11 +40,36 @@ async def _reasons(client: Any, resource: str, addresses: Sequence[str]) -> dict
             why = (await asyncio.wait_for(run, WORKER_SECONDS)).get(address, "")
         except (TimeoutError, OSError):
             return SILENT
-        if isinstance(why, ModuleNotFoundError):
+        if "ModuleNotFoundError" in repr(why):  # Dask may have put it into another
             return f"restore-docs is not installed there, or another package stands before one of its own: {why}"
         return why if isinstance(why, str) else f"{type(why).__name__}: {why}"
 
     return dict(zip(addresses, await asyncio.gather(*map(reason, addresses)), strict=True))
+
+
+def results_of(client: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """Results by key, of those that come in time: none of a worker that died or hangs."""
+    try:
+        return ask(lambda: dict(client.sync(_results, client, keys)), 2 * FETCH_SECONDS + ANSWER_SECONDS)
+    except ClusterError:  # whoever watches the scheduler says so
+        return {}
+
+
+async def _results(client: Any, keys: Sequence[str]) -> dict[str, Any]:
+    together = await _gathered(client, keys)
+    if together or len(keys) == 1:
+        return together
+    found = await asyncio.gather(*(_gathered(client, [key]) for key in keys))
+    return {key: value for one in found for key, value in one.items()}
+
+
+async def _gathered(client: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """All of them or none. ``Client.gather`` would put all that is asked for side by side into one question."""
+    try:
+        told = await asyncio.wait_for(client.scheduler.gather(keys=list(keys)), FETCH_SECONDS)
+    except (TimeoutError, OSError):
+        return {}
+    return dict(told["data"]) if told["status"] == "OK" else {}
 
 
 def workers_of(client: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from pipeline.zones import Zone, place_zones, read_zones, zone_masks, zones_file
 from workflows.codes import REASON as CODE
 from workflows.codes import choose_codes
 from workflows.config import RunSettings
+from workflows.kept_tools import Stamp, stamp_of
 
 BLANK_DPI = 200
 GOOD_FIT = 0.75  # the share of a blank's print that is found, below which a person should look at the page
@@ -126,7 +127,7 @@ def zones_of(settings: RunSettings, document: str) -> tuple[Zone, ...]:
     if settings.zones is None:
         return ()
     path = zones_file(settings.zones, document)
-    return _zones(path, _stamp(path))
+    return _zones(path, stamp_of(path))
 
 
 def text_policy(settings: RunSettings) -> TextPolicy | None:
@@ -134,7 +135,7 @@ def text_policy(settings: RunSettings) -> TextPolicy | None:
     if not (settings.match or settings.entities or settings.words or settings.keep):
         return None
     kinds = tuple(kind.strip() for kind in settings.entities.split(",") if kind.strip())
-    listed = () if settings.words is None else _words(settings.words, _stamp(settings.words))
+    listed = () if settings.words is None else _words(settings.words, stamp_of(settings.words))
     return _text_policy(settings.match, kinds, listed, settings.keep, settings.least_score)
 
 
@@ -143,18 +144,6 @@ def _text_policy(
     match: tuple[str, ...], kinds: tuple[str, ...], words: tuple[str, ...], keep: tuple[str, ...], least: float
 ) -> TextPolicy:
     return TextPolicy(match, kinds, words, keep, least)
-
-
-Stamp = tuple[int, int]
-
-
-def _stamp(path: Path) -> Stamp:
-    """When a file was changed, and its size: a worker outlives a run, and the file may be another in the next."""
-    try:
-        found = path.stat()
-    except OSError:  # whoever reads it says so
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1)
@@ -196,7 +185,7 @@ def _add_zones(
 def _add_filled_in(choice: _Choice, page: Page, settings: RunSettings, found: Array) -> Array:
     """Add what is not on the blank form: the ink found, and that."""
     assert settings.template is not None
-    blanks = _blanks(settings.template, _stamp(settings.template))
+    blanks = _blanks(settings.template, stamp_of(settings.template))
     number, alignment = choose_blank(blanks, page.image, page.ref.page_index)
     filled = filled_in(blanks[number], page.image, alignment)
     if settings.remove != "all":

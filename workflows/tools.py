@@ -1,6 +1,6 @@
 """The tools of a worker process, each made once: detector, stroke segmenter, stroke network, remover.
 
-They are made from the run's settings, and put together here for what needs several of them.
+They are made from the run's settings and the files these name, and put together here for what needs several of them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from pipeline.types import Array, PageRef, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
+from workflows.kept_tools import kept
 from workflows.looking import Tools, as_regions
 from workflows.places import local_path
 from workflows.selecting import reread
@@ -99,13 +100,29 @@ def levels_of(levels: Array, selection: InkSelection) -> Array:
     return np.where(written if selection.remove == "handwriting" else ~written, every, 0)
 
 
-@lru_cache(maxsize=2)
+def _model_files(name: str, settings: DetectorSettings) -> list[Path]:
+    return sorted(Path(settings.model_dir).glob("inference.*")) if settings.model_dir else []
+
+
+def _stroke_files(name: str, weights: Path | None, threads: int) -> list[Path]:
+    return [] if weights is None else [weights]
+
+
+def _reader_files(weights: Path | None, threads: int) -> list[Path]:
+    return [] if weights is None else [weights]
+
+
+def _remover_files(name: str, settings: RemoverSettings) -> list[Path]:
+    return [] if settings.weights is None else [settings.weights]
+
+
+@kept(_model_files, size=2)
 def make_detector(name: str, settings: DetectorSettings) -> Detector:
     """The detector of this process, made once."""
     return create_detector(name, settings)
 
 
-@lru_cache(maxsize=2)
+@kept(_stroke_files, size=2)
 def make_segmenter(name: str, weights: Path | None, threads: int) -> StrokeSegmenter:
     """The stroke segmenter of this process, made once."""
     # the classical one has no network and needs no torch
@@ -113,7 +130,7 @@ def make_segmenter(name: str, weights: Path | None, threads: int) -> StrokeSegme
     return create_segmenter(name, threads=threads, **more)
 
 
-@lru_cache(maxsize=1)
+@kept(_reader_files, size=1)
 def make_reader(weights: Path | None, threads: int) -> Any:
     """The stroke network of this process, for verification: a ``StrokeReader``."""
     from detectors.strokes.learned import StrokeReader
@@ -130,7 +147,7 @@ def make_text_reader(threads: int) -> Any:
     return TextReader(threads)
 
 
-@lru_cache(maxsize=1)
+@kept(_remover_files, size=1)
 def make_remover(name: str, settings: RemoverSettings) -> Remover:
     """The remover of this process, made once."""
     return create_remover(name, settings)

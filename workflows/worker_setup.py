@@ -52,6 +52,7 @@ def demands_of(settings: RunSettings) -> Demands:
     """What this run asks of workers: this installation, and the files that settings name, with their digests."""
     paths = [getattr(settings, name) for name in ("weights", "stroke_weights", "words", "zones", "template")]
     named = [place_of(path) for path in paths if path is not None]
+    named += [str(path) for path in settings.detector_files]
     files = [place if is_url(place) else str(Path(place).absolute()) for place in named]
     return Demands(installation(), {place: digest_there(place)[:16] for place in files})
 
