@@ -7,105 +7,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from residues import REGION, SIDE, bars, dark_box, paper, reading, with_bars
 
-from pipeline.readings import NOTHING_READ, Reading
-from pipeline.residue import (
-    believed_share,
-    dark_areas,
-    has_ghost,
-    ink_clusters,
-    is_dark,
-    is_text,
-    is_word,
-    light_clusters,
-    stretch_removed,
-)
+from pipeline.readings import NOTHING_READ
 from pipeline.types import PageRef, TextRegion
 from workflows.config import RunSettings
 from workflows.looking import Scope, Tools
 from workflows.tools import verification_tools
 from workflows.verification import verify
-
-SIDE = 200
-REGION = np.float32([[40, 40], [120, 40], [120, 70], [40, 70]])
-
-
-def reading(text, score):
-    count = len(text)
-    return Reading(text, score, np.zeros((count, 2), np.float32), np.full(count, score, np.float32))
-
-
-def paper(level=230):
-    rng = np.random.default_rng(0)
-    return np.clip(rng.normal(level, 2, (SIDE, SIDE, 1)).round(), 0, 255).astype(np.uint8).repeat(3, 2)
-
-
-def with_bars(image, level=30):
-    result = image.copy()
-    for x in range(46, 114, 8):
-        result[46:64, x : x + 3] = level
-    return result
-
-
-def bars():
-    return (with_bars(np.full((SIDE, SIDE, 3), 255, np.uint8)) < 255).any(axis=2)
-
-
-@pytest.mark.parametrize(
-    ("text", "score", "believed", "expected"),
-    [
-        ("Name", 0.95, 0.0, True),
-        ("A", 0.99, 0.0, True),
-        ("eip", 0.77, 0.5, True),  # traces, where the stroke network sees ink
-        ("EFR", 0.7, 0.1, False),  # a photograph
-        ("□", 0.97, 0.3, False),  # an empty check box
-        ("—1", 0.9, 0.1, False),  # bits of rules
-        ("1", 0.9, 0.9, True),  # a lone digit
-        ("", 0.0, 1.0, False),
-    ],
-)
-def test_text_is_what_can_be_read_or_is_borne_out(text, score, believed, expected):
-    assert is_text(reading(text, score), believed) is expected
-
-
-def test_ink_is_believed_as_far_as_the_network_sees_it():
-    image, levels = with_bars(paper()), np.where(bars(), 200, 0)
-    assert believed_share(image, levels, REGION) > 0.9
-    assert believed_share(image, np.zeros_like(levels), REGION) == 0
-    assert believed_share(paper(), levels, REGION) == 0
-    assert believed_share(image, levels, REGION + 1000) == 0
-
-
-def test_a_ghost_is_seen_and_clean_paper_is_none():
-    removed = cv2.dilate(bars().astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    ghost = paper()
-    ghost[removed] -= 8
-    assert has_ghost(ghost, removed, REGION)
-    assert not has_ghost(paper(), removed, REGION)
-    assert not has_ghost(ghost, np.zeros_like(removed), REGION)
-
-
-def test_a_stretched_copy_shows_ghosts_and_leaves_the_rest():
-    removed = bars()
-    ghost = paper()
-    ghost[removed] -= 8
-    stretched = stretch_removed(ghost, removed)
-    inside, beside = (
-        stretched[mask].astype(float).mean() for mask in (removed, np.roll(removed, 4, axis=1) & ~removed)
-    )
-    assert beside - inside > 12
-    assert (stretched[120:] == ghost[120:]).all()
-    assert (stretch_removed(ghost, np.zeros_like(removed)) == ghost).all()
-
-
-def test_clusters_have_the_size_of_text():
-    levels = np.zeros((SIDE, SIDE), int)
-    levels[20:32, 20:28] = 220  # a letter
-    levels[100, 10:190] = 255  # a rule: too long
-    levels[150:153, 150:152] = 255  # a speck
-    (found,) = ink_clusters(levels, np.zeros(levels.shape, bool))
-    assert found.x0 <= 20 and found.x1 >= 28 and found.y0 <= 20 and found.y1 >= 32
-    assert not ink_clusters(levels, np.ones(levels.shape, bool))
 
 
 class Stand:
@@ -241,32 +150,6 @@ def test_further_removals_that_leave_handwriting_are_taken_back():
     assert (verdict.image == page).all() and not verdict.mask.any()
     kept = verify(page, nothing, replace(tools, whole_regions=True))
     assert kept.residual and (kept.image != page).any()  # whoever anonymizes wants less ink, whatever becomes of print
-
-
-@pytest.mark.parametrize(
-    ("text", "score", "expected"),
-    [("Ber", 0.75, True), ("Bel", 0.95, True), ("EFR", 0.7, False), ("L", 0.99, False), ("100 1", 0.9, False)],
-)
-def test_words_are_several_characters_that_no_frame_is_read_as(text, score, expected):
-    assert is_word(reading(text, score)) == expected
-
-
-def dark_box(level=50):
-    image = paper()
-    image[30:90, 30:150] = level
-    return image
-
-
-def test_dark_places_and_what_is_light_in_them():
-    (area,) = dark_areas(dark_box())
-    assert abs(area.x0 - 30) <= 4 and abs(area.y1 - 90) <= 4
-    assert not dark_areas(paper()) and not dark_areas(with_bars(paper()))
-    framed = with_bars(dark_box(), 240)
-    framed[32:34, 32:148] = framed[86:88, 32:148] = 240  # a frame is no glyph
-    boxes = light_clusters(framed, dark_areas(framed))
-    assert boxes and all(box.y0 >= 40 and box.y1 <= 72 for box in boxes)
-    assert not light_clusters(dark_box(), dark_areas(dark_box()))
-    assert is_dark(dark_box(), REGION) and not is_dark(paper(), REGION)
 
 
 def test_light_text_in_dark_places_is_read_where_the_detector_sees_none():
