@@ -1,0 +1,49 @@
+"""What a look at a cleaned page counts: by where it stands, behind a form's print, and by what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from test_verification import REGION, SIDE, Stand, bars, paper, with_bars
+
+from workflows.looking import Scope
+from workflows.verification import verify
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.3, 0), (0.7, 1)])
+def test_text_counts_when_most_of_it_stands_where_it_was_to_go(share, found):
+    stand = Stand(1)
+    allowed = np.zeros((SIDE, SIDE), bool)
+    allowed[:, : round(40 + 80 * share)] = True
+    allowed[54:58] = not allowed[55, 80]  # what lies in the middle says nothing
+    verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), stand.tools, Scope(allowed))
+    assert verdict.checks[0].found == found
+
+
+def test_a_forms_print_is_painted_out_before_anything_looks():
+    stand = Stand(1)
+    page = with_bars(paper())
+    page[140:160, 40:160] = 20  # a value under the print
+    form = cv2.dilate(bars().astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    verdict = verify(page, np.zeros((SIDE, SIDE), bool), stand.tools, Scope(~form, form))
+    assert verdict.checks[0].found == 1 and not verdict.residual
+    assert (verdict.image[form] == page[form]).all() and (verdict.image[142:158, 42:158] > 100).all()
+
+
+@pytest.mark.parametrize(("read", "found"), [((), 1), ((REGION,), 0)])
+def test_text_read_unsurely_counts_where_nothing_was_read_at_first(read, found):
+    stand = Stand(1)
+    asked = []
+
+    def reread(image, polygons):
+        asked.append(len(polygons))
+        return (), polygons if (image < 100).any() else ()
+
+    nowhere = np.zeros((SIDE, SIDE), bool)
+    tools = replace(stand.tools, reread=reread)
+    verdict = verify(with_bars(paper()), nowhere, tools, Scope(nowhere, None, read))
+    assert {check.name: check.found for check in verdict.checks}["reader"] == found
+    assert asked[0] == 1 and not verdict.residual and (verdict.image[bars()] > 100).all() == bool(found)
