@@ -60,6 +60,7 @@ def test_gpu_workers_alone_do_whole_pages(tmp_path: Path, cluster: DaskProcesses
 def test_the_only_gpu_worker_dies_and_comes_back_and_has_removed_all_text(
     tmp_path: Path, cluster: DaskProcesses, words: list[object]
 ) -> None:
+    words[len(PROGRAM)] = draw_page(tmp_path / "long.pdf", pages=40)  # more than are done before it is killed
     cluster.start_worker(*GPU, *spy(tmp_path))
     cluster.start_worker("--name", "cpu", *spy(tmp_path))
     cluster.wait_for_workers(2)

@@ -149,7 +149,7 @@ class DaskCluster:
 
     def _forgotten(self) -> list[Landing]:
         """What no worker works on, twice in a row, while workers for it are there and have nothing else of ours: Dask
-        does not look at such tasks again when a worker is given a resource after it joined."""
+        looks at such tasks when a worker joins or is shown again, with its resource, and may have missed them."""
         held = {key for keys in ask(self._client.processing).values() for key in keys}
         idle: set[str] = set()
         for kind, workers in ((self._for_gpu, self._removing), (self._pending.keys() - self._for_gpu, self.slots)):
