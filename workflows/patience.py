@@ -6,6 +6,7 @@ a share that is out for a moment must not end a run of days.
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import time
@@ -14,7 +15,6 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from pipeline.errors import RestoreError
-from workflows.stages import may_pass
 
 log = logging.getLogger("restore_docs")
 
@@ -22,6 +22,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PAUSES_SECONDS = (1.0, 2.0, 4.0)  # before each further try
+
+
+# What network shares and connections say when they are out for a moment
+_PASSING = {
+    errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH,
+    errno.EHOSTUNREACH, errno.EREMOTEIO, errno.ENFILE, errno.EMFILE, errno.EINTR,
+}  # fmt: skip
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether an error, or what it was raised from, is one that trying again may help with."""
+    cause: BaseException | None = error
+    for _ in range(10):
+        if isinstance(cause, ConnectionError | TimeoutError):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _PASSING:
+            return True
+        cause = cause and (cause.__cause__ or cause.__context__)
+    return False
 
 
 def patiently(call: Callable[P, R]) -> Callable[P, R]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import logging
 import time
@@ -15,6 +14,7 @@ from pipeline.complaints import without_words
 from pipeline.errors import RestoreError, StageError
 from pipeline.results import Failure
 from pipeline.types import PageRef
+from workflows.patience import may_pass
 
 log = logging.getLogger("restore_docs")
 
@@ -54,25 +54,6 @@ def where(error: BaseException) -> str:
         told.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
         cause = cause.__cause__ or cause.__context__
     return "after ".join(told)
-
-
-# What network shares and connections say when they are out for a moment
-_PASSING = {
-    errno.EIO, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH,
-    errno.EHOSTUNREACH, errno.EREMOTEIO, errno.ENFILE, errno.EMFILE, errno.EINTR,
-}  # fmt: skip
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether an error, or what it was raised from, is one that trying again may help with."""
-    cause: BaseException | None = error
-    for _ in range(10):
-        if isinstance(cause, ConnectionError | TimeoutError):
-            return True
-        if isinstance(cause, OSError) and cause.errno in _PASSING:
-            return True
-        cause = cause and (cause.__cause__ or cause.__context__)
-    return False
 
 
 class StageClock:
