@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from residues import REGION, SIDE, bars, dark_box, paper, reading, with_bars
+from residues import SIDE, bars, dark_box, paper, reading, with_bars
 
 from pipeline.readings import NOTHING_READ
 from pipeline.types import PageRef, TextRegion
