@@ -14,6 +14,7 @@ from workflows.admission import admit_workers, may_use_gpus
 from workflows.cluster import BYTES_PER_JOB, Landing
 from workflows.config import RunSettings
 from workflows.dask_questions import RUN_AGAIN, ask, refusals_of, results_of, workers_of
+from workflows.machine import memory_limit
 from workflows.parcels import call, pack
 from workflows.worker_setup import DASK_SETTINGS, GPU, SHORT_LOGS, demands_of
 
@@ -212,7 +213,6 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
     """A cluster on this machine: processes for ``jobs`` pages, and one more for each GPU that removers may use."""
     _quieten()
     import dask
-    import psutil
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
     dask.config.set(
@@ -228,7 +228,7 @@ def start_local(jobs: int, settings: RunSettings, scratch: Path) -> DaskCluster:
         "host": "127.0.0.1",
         "dashboard": False,
         "local_directory": str(scratch),
-        "memory_limit": int(0.9 * psutil.virtual_memory().total / (jobs + gpus)),
+        "memory_limit": int(0.9 * memory_limit() / (jobs + gpus)),
         "silence_logs": logging.CRITICAL,
         "preload": ["workflows.deaf_worker"],
     }

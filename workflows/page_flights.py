@@ -93,13 +93,15 @@ class PageFlights:
 
     def _group_flight(self, group: Sequence[_Page]) -> Flight:
         first = group[0]
-        mark = mark_at(f"{first.target.path}-{len(group)}")
+        place = f"{first.target.path}-{len(group)}"
         futures = [page.prepared for page in group]
         start = partial(
-            self._begin, page_tasks.remove_texts, first, futures, self._settings, str(mark), gpu=True, stays=True
+            self._begin, page_tasks.remove_texts, first, futures, self._settings, place, gpu=True, stays=True
         )
         late = partial(too_late, first.ref, self._settings.page_seconds or 0)
-        return Flight(start, partial(self._removed, group), mark, late, anew=partial(self._without_spoilt, group))
+        return Flight(
+            start, partial(self._removed, group), mark_at(place), late, anew=partial(self._without_spoilt, group)
+        )
 
     def _one_by_one(self, group: Sequence[_Page]) -> list[Flight]:
         """The same work, page by page: one of them is to blame."""

@@ -14,7 +14,7 @@ from pipeline.results import Failure, PageResult
 from pipeline.types import PageRef, PreparedPage
 from workflows import places, tasks
 from workflows.config import RunSettings
-from workflows.guard import MARK, time_limit
+from workflows.guard import time_limit
 from workflows.inputs import PlannedDocument
 from workflows.page_selection import selected_pages
 from workflows.pictures import PageTarget
@@ -77,7 +77,7 @@ def remove_texts(pages: Sequence[PreparedPage], settings: RunSettings, place: st
     ref, tiles = pages[0].page.ref, [tile for page in pages for tile in page.tiles]
     left = time_left(settings, 0)
     clock = StageClock(ref)
-    with time_limit(ref, left and left * len(pages), place.removesuffix(MARK)), clock.stage("remove"):
+    with time_limit(ref, left and left * len(pages), place), clock.stage("remove"):
         restored = make_remover(settings.remover, remover_settings(settings)).remove(tiles)
     done, result = 0, []
     for page in pages:
