@@ -102,8 +102,8 @@ def cross_out(page: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("remover", ["auto", "fill"])
-def test_rules_under_the_pen_come_back_and_letters_in_traces(tmp_path: Path, restore_docs, remover: str) -> None:
-    """What a pen covered goes with it and is made anew; the classical fill knows paper only."""
+def test_print_under_the_pen_stays_or_comes_back(tmp_path: Path, restore_docs, remover: str) -> None:
+    """What is seen through the pen stays, and what it took along is made anew; the classical fill knows paper only."""
     printed = draw_print()[:350]
     written, pen = cross_out(printed)
     Image.fromarray(written).save(tmp_path / "exam.png")
@@ -117,9 +117,12 @@ def test_rules_under_the_pen_come_back_and_letters_in_traces(tmp_path: Path, res
         rules[round((58 + 36 * row) * 150 / 72) - 3 :][:7] = True
     assert (under & rules).sum() > 30 and (under & ~rules).sum() > 200
     assert off[pen & (printed.min(axis=2) > 200)].mean() < 20, "the pen is gone"
-    faint = (after.mean(axis=2)[under & ~rules] < 200).mean()  # measured: 0.44, and 0 by the fill
+    letters = under & ~rules
+    assert off[letters].mean() < 130 and (off[letters] < 60).mean() > 0.4, (
+        "measured: 74 and 0.59, by the fill 105 and 0.48"
+    )
     if remover == "auto":
         assert off[under & rules].mean() < 90, "measured: 48"
-        assert faint > 0.25
+        assert off[letters].mean() < 95
     else:
-        assert off[under & rules].mean() > 150 and faint < 0.05, "the fill has learned it: hold it to the bounds above"
+        assert off[under & rules].mean() > 150, "the fill has learned it: hold it to the bounds above"

@@ -9,6 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
@@ -57,6 +58,7 @@ class LearnedSegmenter:
         levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
             ink = whole_strokes(levels)
+            ink = ink & ~print_under_pens(image, levels, ink)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
