@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from pipeline.readings import Reading
+from pipeline.readings import NOTHING_READ, Reading
+from pipeline.types import TextRegion
+from workflows.looking import Tools
 
 SIDE = 200
 REGION = np.float32([[40, 40], [120, 40], [120, 70], [40, 70]])
@@ -35,3 +38,44 @@ def dark_box(level=50):
     image = paper()
     image[30:90, 30:150] = level
     return image
+
+
+class Stand:
+    """Tools that see dark pixels as text, and removers that need so many ``tries`` until something goes."""
+
+    def __init__(self, tries, by_ink=False, whole_regions=False):
+        self.tries, self.calls = tries, []
+        self.tools = Tools(
+            self.detect,
+            self.read_ink,
+            self.find_ink,
+            self.read_text,
+            self.remove,
+            self.fill,
+            None,
+            by_ink,
+            whole_regions,
+        )
+
+    def detect(self, image):
+        dark = cv2.dilate((image.min(axis=2) < 100).astype(np.uint8), np.ones((13, 13), np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(dark)
+        boxes = [(x, y, x + w, y + h) for x, y, w, h in stats[1:count, :4]]
+        return [TextRegion(np.float32([[a, b], [c, b], [c, d], [a, d]])) for a, b, c, d in boxes]
+
+    def read_ink(self, image, wanted):
+        return np.where(image.min(axis=2) < 100, 255, 0)
+
+    def find_ink(self, image, regions):
+        return image.min(axis=2) < 100
+
+    def read_text(self, image, regions):
+        return [reading("Text", 0.9) if (image < 100).any() else NOTHING_READ for _ in regions]
+
+    def remove(self, image, mask, name="remove"):
+        self.calls.append((name, mask))
+        done = len(self.calls) >= self.tries
+        return np.where(mask[..., None], np.uint8(230), image) if done else image
+
+    def fill(self, image, mask):
+        return self.remove(image, mask, "fill")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_verification import REGION, SIDE, Stand, bars, paper, with_bars
+from residues import REGION, SIDE, Stand, bars, paper, with_bars
 
 from workflows.looking import Scope
 from workflows.verification import verify
