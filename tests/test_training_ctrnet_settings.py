@@ -177,10 +177,13 @@ def test_a_short_run_learns_and_its_picture_is_better_than_the_prefill(shards, t
     def mean(name, rows):
         return np.mean([float(row[name]) for row in rows])
 
-    early, late = log[:20], log[-40:]
+    def gain(rows):
+        return mean("psnr", rows) - mean("prefill_psnr", rows)
+
+    early, late = log[:10], log[-40:]
     assert mean("loss", late) < 0.95 * mean("loss", early)
-    assert mean("psnr", early) < mean("prefill_psnr", early), "a network that has learned nothing makes it worse"
-    assert mean("psnr", late) > mean("prefill_psnr", late) + 0.3
+    assert gain(early) < 0, "a network that has learned nothing makes it worse"
+    assert gain(late) > 0.5, "measured: 1.2 dB"
     picture = cv2.imread(str(tmp_path / "preview-0000160.png")).astype(float)
     _, mask, prefill, predicted, truth = np.split(picture, 5, axis=1)
     wrong, left = (np.square(part - truth)[mask > 0].mean() for part in (prefill, predicted))
