@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -192,3 +193,35 @@ def _workers(cluster: DaskProcesses) -> dict[str, dict[str, object]]:
 
     with Client(cluster.address, set_as_default=False) as client:
         return dict(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def test_relative_places_are_the_clients_and_not_the_workers(tmp_path: Path, cluster: DaskProcesses) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    draw_page(here / "a.png")
+    (here / "words.txt").write_text("nothing\n")
+    words = [
+        "a.png",
+        *CHEAP,
+        "--scheduler",
+        cluster.address,
+        "--out",
+        "out",
+        "--state",
+        "state",
+        "--words",
+        "words.txt",
+    ]
+    cluster.start_worker()
+    done = subprocess.run(
+        [*map(str, PROGRAM), *words],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (here / "out" / "a.png").is_file() and (here / "state").is_dir()
+    assert [path.parent for path in tmp_path.rglob("a.png")] in ([here, here / "out"], [here / "out", here])

@@ -60,6 +60,8 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
+    if settings.scheduler is not None:
+        out, settings = _wherever(out, settings)
     if is_url(out):
         settings = settings.model_copy(update={"report": "json"})  # pictures are kept in folders
     refuse_unknown(settings)
@@ -93,6 +95,15 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     if not json and not quiet:
         print(closing_line(results, seconds, out))
     return code
+
+
+def _wherever(out: str, settings: RunSettings) -> tuple[str, RunSettings]:
+    """The output and all files that settings name, as workers find them that run in other folders."""
+    named = {name: value for name, value in settings if isinstance(value, Path) and not is_url(place_of(value))}
+    changed: dict[str, Path | str] = {name: path.absolute() for name, path in named.items()}
+    if settings.detector_files:
+        changed["detector_model"] = str(Path(settings.detector_model).absolute())
+    return out if is_url(out) else str(Path(out).absolute()), settings.model_copy(update=changed)
 
 
 def _plan(sources: Sequence[Source], out: str, settings: RunSettings) -> tuple[PlannedDocument, ...]:
