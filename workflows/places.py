@@ -10,7 +10,8 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from workflows.fetched_files import FetchedFiles
 from workflows.patience import patiently, told
 
 _FETCHED = FetchedFiles()
+SEEN_SECONDS = 60.0  # NFS remembers for so long that a file was not there
 
 
 def is_url(place: str | Path) -> bool:
@@ -51,6 +53,20 @@ def exists(place: str) -> bool:
         if not is_url(place):
             return Path(place).exists()
         return _content(*open_fs(place), most=1) is not None
+
+
+def await_files(files: Iterable[str]) -> None:
+    """Wait until local files that a worker has written are seen from here, too, as network shares take a while.
+
+    Raises OutputError for one that is not.
+    """
+    deadline = time.monotonic() + SEEN_SECONDS
+    for place in files:
+        while not is_url(place) and not exists(place):
+            if time.monotonic() > deadline:
+                remedy = "let the workers share the output folder with this machine, or use a URL"
+                raise OutputError(f"{place}: a worker has written it, and it is not here", remedy)
+            time.sleep(min(1.0, SEEN_SECONDS))
 
 
 @patiently

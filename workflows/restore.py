@@ -250,6 +250,7 @@ class Run:
             self._finish(job, DocumentResult(job.source, (), pages, failure_from(landing.error, "assemble")))
             return
         written = dict(zip(record.outputs, landing.value, strict=True))
+        places.await_files(map(self._place, written))
         self._memory.store(job.target, replace(record, outputs=written))
         for stale in job.outputs_before - set(written):
             places.remove(self._place(stale))
