@@ -60,8 +60,7 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
     Whatever happens after the output folder is ours, ``report.json`` lists every input and what became of it.
     """
     started = time.monotonic()
-    if settings.scheduler is not None:
-        out, settings = _wherever(out, settings)
+    out, settings = _wherever(out, settings)
     if is_url(out):
         settings = settings.model_copy(update={"report": "json"})  # pictures are kept in folders
     refuse_unknown(settings)
@@ -98,7 +97,9 @@ def run_command(words: Sequence[str], out: str, settings: RunSettings, *, json: 
 
 
 def _wherever(out: str, settings: RunSettings) -> tuple[str, RunSettings]:
-    """The output and all files that settings name, as workers find them that run in other folders."""
+    """The output and all files that settings name, as workers of a scheduler find them that run in other folders."""
+    if settings.scheduler is None:
+        return out, settings
     named = {name: value for name, value in settings if isinstance(value, Path) and not is_url(place_of(value))}
     changed: dict[str, Path | str] = {name: path.absolute() for name, path in named.items()}
     if settings.detector_files:
