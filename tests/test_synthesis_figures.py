@@ -11,10 +11,11 @@ from material import write_shards
 from workflows.training import synthesis
 from workflows.training.answers import Answers, cut_letter, draw_boxes, mark_answers, print_label, print_letters
 from workflows.training.figures import draw_chart, draw_code, draw_icons
-from workflows.training.ink import lay_ink
+from workflows.training.ink import lay_ink, recolour
 from workflows.training.material import SIGNS
 from workflows.training.pens import pen_ring
 from workflows.training.shards import Shards, ShardWriter
+from workflows.training.sheets import draw_sheet
 from workflows.training.stamps import draw_stamp, lay_stamp, stamp_colour
 from workflows.training.synthesis import HANDWRITTEN, PRINTED, Synthesizer
 
@@ -205,3 +206,33 @@ def test_ink_outside_the_page_is_cut_off():
     page = paper()
     lay_ink(page, np.ones((30, 30), np.float32), (-20, 150), np.zeros(3, np.float32))
     assert (page[150:, :10] == 0).all() and (page == 0).all(axis=2).sum() == 100
+
+
+def test_ink_takes_another_colour_where_it_is_and_nowhere_else():
+    blank = np.full((20, 40, 3), 250, np.float32)
+    blank[10] = 90  # a rule
+    text = blank.copy()
+    text[4:16, 8:12] = 20
+    text[4:16, 12] = 135  # half covered
+    before = text.copy()
+    recolour(text, blank, np.array([200, 30, 40], np.float32))
+    inked = (before != blank).any(axis=2)
+    assert np.array_equal(text[~inked], blank[~inked])
+    assert np.abs(text[4:9, 8:12] - (200, 30, 40)).max() < 3
+    assert np.abs(text[4:9, 12] - (np.array([200, 30, 40]) + 250) / 2).max() < 6
+
+
+def test_light_ink_keeps_its_colour():
+    blank = np.full((20, 40, 3), 40, np.float32)
+    text = blank.copy()
+    text[4:16, 8:12] = 240
+    before = text.copy()
+    recolour(text, blank, np.array([200, 30, 40], np.float32))
+    assert np.array_equal(text, before)
+
+
+def test_pictures_lie_on_a_sheet():
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:] = (7, 201, 99)
+    shown = [draw_sheet(128, np.random.default_rng(seed), [picture] * 3).image for seed in range(12)]
+    assert sum((image == (7, 201, 99)).all(axis=2).any() for image in shown) >= 10

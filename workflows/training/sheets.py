@@ -6,7 +6,7 @@ Everything here is what must stay on a page. A sheet is (S, S, 3) float32 RGB of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,14 +25,14 @@ class Sheet(NamedTuple):
     slots: list[Slot]
 
 
-def draw_sheet(side: int, rng: np.random.Generator, picture: Array | None = None) -> Sheet:
-    """A random sheet. ``picture``, (H, W, 3) uint8 RGB, is laid somewhere on it, or is all of it."""
+def draw_sheet(side: int, rng: np.random.Generator, pictures: Sequence[Array] = ()) -> Sheet:
+    """A random sheet. ``pictures``, (H, W, 3) uint8 RGB each, are laid somewhere on it; one may be all of it."""
     canvas = np.full((side, side, 3), 255, np.uint8)
     if rng.random() < 0.25:
         canvas[:] = draw_tone(rng, 170, 255)
-    if picture is not None:
-        _lay_picture(canvas, picture, rng)
-    elif rng.random() < 0.15:
+    for picture in pictures:
+        _lay_picture(canvas, picture, rng, all_over=len(pictures) == 1 and rng.random() < 0.5)
+    if not pictures and rng.random() < 0.15:
         _gradient(canvas, (0, 0, side, side), rng)
     slots: list[Slot] = []
     for kind in rng.choice(len(_KINDS), int(rng.integers(1, 3)), p=_CHANCES):
@@ -40,9 +40,9 @@ def draw_sheet(side: int, rng: np.random.Generator, picture: Array | None = None
     return Sheet(canvas.astype(np.float32), slots)
 
 
-def _lay_picture(canvas: Array, picture: Array, rng: np.random.Generator) -> None:
+def _lay_picture(canvas: Array, picture: Array, rng: np.random.Generator, *, all_over: bool) -> None:
     side = canvas.shape[0]
-    width, height = (side, side) if rng.random() < 0.5 else rng.integers(side // 4, side, 2)
+    width, height = (side, side) if all_over else rng.integers(side // 4, side, 2)
     scaled = cv2.resize(picture, (max(int(width), 8), max(int(height), 8)), interpolation=cv2.INTER_AREA)
     x, y = rng.integers(0, side - scaled.shape[1] + 1), rng.integers(0, side - scaled.shape[0] + 1)
     canvas[y : y + scaled.shape[0], x : x + scaled.shape[1]] = scaled

@@ -17,7 +17,7 @@ from pipeline.types import Array
 from workflows.training.settings import TrainSettings
 from workflows.training.synthesis import LABEL_COLOURS, Sample
 
-CLASS_WEIGHTS = (1.0, 1.5, 3.0)  # neither, printed, handwritten: the rarer, the dearer
+CLASS_WEIGHTS = (1.0, 1.5, 2.0)  # neither, printed, handwritten: the rarer, the dearer
 
 
 class StrokesTask:

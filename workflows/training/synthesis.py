@@ -16,7 +16,7 @@ from pipeline.types import Array
 from workflows.training.answers import Answers, draw_boxes, mark_answers, print_label, print_letters
 from workflows.training.degrade import degrade
 from workflows.training.figures import Slot
-from workflows.training.ink import lay_ink
+from workflows.training.ink import lay_ink, recolour
 from workflows.training.pens import pen_colour, pen_mark, roughen
 from workflows.training.shards import LineKind, Shards
 from workflows.training.sheets import Sheet, draw_sheet
@@ -26,8 +26,9 @@ NEITHER, PRINTED, HANDWRITTEN = 0, 1, 2
 LABEL_COLOURS = np.array([[255, 255, 255], [30, 60, 200], [220, 40, 40]], np.uint8)  # RGB, in that order, for people
 
 LEAST_DIFFERENCE = 8  # grey levels in some channel by which a pixel with ink differs from the same without
-_FROM_PAIRS, _FROM_SHEETS = 0.5, 0.85  # the rest is pictures
+_FROM_PAIRS, _FROM_SHEETS = 0.5, 0.8  # the rest is pictures
 _WITH_HAND = 0.6
+_RECOLOURED = 0.2  # of real pieces: what is in colour was not therefore written by hand
 _STAMPED, _ASKING, _LABELLED = 0.08, 0.2, 0.08  # ... with a stamp below the print (and above), answers to mark, labels
 
 
@@ -70,10 +71,11 @@ class Synthesizer:
         if choice < _FROM_PAIRS and self._shards.count("pair"):
             text, blank = self._piece(rng)
             return (self._set_type(text, [], rng) if rng.random() < 0.15 else text), blank
-        picture = None
+        pictures = []
         if choice > _FROM_SHEETS and self._shards.count("picture"):
-            picture = self._crop(self._shards.picture(self._any("picture", rng)), rng)
-        sheet: Sheet = draw_sheet(self._side, rng, picture)
+            count = int(rng.choice([1, 1, 1, 2, 4]))  # several lie side by side and on one another
+            pictures = [self._crop(self._shards.picture(self._any("picture", rng)), rng) for _ in range(count)]
+        sheet: Sheet = draw_sheet(self._side, rng, pictures)
         stamped, blank = self._stamp(sheet.image.copy(), sheet.image, rng)
         return self._set_type(stamped, sheet.slots, rng), blank
 
@@ -114,6 +116,9 @@ class Synthesizer:
         way = cv2.INTER_AREA if side > self._side else cv2.INTER_CUBIC
         size = (self._side, self._side)
         scaled = [cv2.resize(crop, size, interpolation=way).astype(np.float32) for crop in crops]
+        if rng.random() < _RECOLOURED:
+            top, end = np.sort(rng.integers(0, self._side + 1, 2)) if rng.random() < 0.7 else (0, self._side)
+            recolour(scaled[0][top:end], scaled[1][top:end], _ink_colour(rng))
         if rng.random() < 0.05:  # light on dark throughout
             scaled = [255 - part for part in scaled]
         return scaled[0], scaled[1]
@@ -135,7 +140,7 @@ class Synthesizer:
             self._fill_slot(image, slot, rng)
         if rng.random() < (0.15 if slots else 0.9):
             self._paragraph(image, rng)
-        for _ in range(int(rng.integers(0, 2))):  # a heading, a page number, a word on a picture
+        for _ in range(int(rng.choice([0, 1, 1, 2]))):  # a heading, a page number, a word on a picture
             self._fill_slot(image, self._anywhere(rng), rng)
         return image
 
@@ -203,12 +208,19 @@ def _print_colour(image: Array, slot: Slot, rng: np.random.Generator) -> Array:
     light = float(part.mean()) if part.size else 255.0
     dark_ink = light > 128 if rng.random() < 0.95 else light > 70
     base = rng.uniform(0, 60) if dark_ink else rng.uniform(200, 255)
+    if dark_ink and rng.random() < 0.12:
+        return _ink_colour(rng)
     if rng.random() < 0.3:
         spread = rng.uniform(0, 150, 3) if dark_ink else rng.uniform(160, 255, 3)
         return spread.astype(np.float32)
     if dark_ink and rng.random() < 0.12:
         base = min(light - 35, rng.uniform(60, 200))  # faint
     return np.full(3, base, np.float32)
+
+
+def _ink_colour(rng: np.random.Generator) -> Array:
+    """A colour of printed ink, (3,) float32: a pen's as likely as any, for colour must not tell the two apart."""
+    return pen_colour(rng)[0] if rng.random() < 0.6 else rng.uniform(0, 170, 3).astype(np.float32)
 
 
 def lean_line(line: Array, rng: np.random.Generator) -> Array:
