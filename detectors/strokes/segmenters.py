@@ -25,7 +25,8 @@ POSSIBLE_REACH = 3  # ... somewhere within so many px
 HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, where it hangs on ink that is surely one
 HAND_SIDE = 31  # px: of the ink in a square of this side ...
 HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
-LARGEST = 64  # px: text this high and higher is left to the classical mask; the network misses feet of large letters
+LARGEST = 64  # px: the network misses parts of larger letters, so text this high is read from a smaller page, too ...
+SHOWN = 48  # ... on which it has this height at most; the classical mask needs no help there
 CORE = 0.25  # of a region's height: further in than this it is not asked; rules run along the edges of a line
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
 
@@ -69,7 +70,8 @@ class LearnedSegmenter:
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
     ) -> tuple[Array, Array | None]:
         """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
-        return self._reader.read(image, wanted), None
+        levels = self._reader.read(image, wanted)
+        return levels if selection.remove == "handwriting" else read_tall(self._reader, image, outlines, levels), None
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         return near
@@ -99,6 +101,30 @@ class CombinedSegmenter(LearnedSegmenter):
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         # the classical mask knows how far ink reaches out of its region; of handwriting there is none
         return near if selection.remove == "handwriting" else True
+
+
+def read_tall(reader: Reader, image: Array, outlines: list[Array], levels: Array) -> Array:
+    """``levels`` with what ``reader`` sees of tall text on a smaller copy of the page, where it sees more there.
+
+    The network knows glyphs of up to some 100 px; of larger ones it takes the insides for solid shapes. Outside the
+    tall ``outlines`` nothing changes. (H, W, 2) uint8.
+    """
+    heights = {id(outline): min(cv2.minAreaRect(outline.astype(np.float32))[1]) for outline in outlines}
+    tall = [outline for outline in outlines if heights[id(outline)] >= LARGEST]
+    result = levels.copy() if tall else levels
+    for factor in sorted({_reduction(heights[id(outline)]) for outline in tall}):
+        inside = polygon_mask([o for o in tall if _reduction(heights[id(o)]) == factor], *levels.shape[:2])
+        size = tuple(max(round(side / factor), 1) for side in image.shape[1::-1])
+        near = cv2.resize(inside.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        seen = reader.read(cv2.resize(image, size, interpolation=cv2.INTER_AREA), near)
+        seen = cv2.resize(seen, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        more = inside & (likelihood(seen) > likelihood(result))
+        result[more] = seen[more]
+    return result
+
+
+def _reduction(height: float) -> int:
+    return int(np.ceil(height / SHOWN))
 
 
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
