@@ -9,7 +9,7 @@ from test_ctrnet_network import SMALL, _one_thread, _same_weights_every_time, ba
 from torch import nn
 
 from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution, use_winograd
-from remover.ctrnet.winograd import Scratch, WinogradConv2d
+from remover.ctrnet.winograd import Scratch, WinogradConv2d, can_multiply
 
 
 @pytest.mark.parametrize("seed", [1, 2, 77])
@@ -56,7 +56,7 @@ def test_winograd_convolves(height, width, padding, bias, count, seed):
     for plain in (first, other):
         if min(x.shape[2:]) + 2 * padding < 3:
             break
-        exact, result = plain(x), WinogradConv2d(plain, scratch)(x)
+        exact, result = plain(x), WinogradConv2d(plain, scratch, torch.float32)(x)
         assert result.shape == exact.shape and torch.allclose(result, exact, atol=1e-4)
         x = exact
 
@@ -64,7 +64,7 @@ def test_winograd_convolves(height, width, padding, bias, count, seed):
 def test_winograd_takes_3_by_3_of_stride_1_only():
     for plain in (nn.Conv2d(1, 1, 5), nn.Conv2d(1, 1, 3, 2), nn.Conv2d(1, 1, 3, padding=2)):
         with pytest.raises(ValueError, match="3 x 3"):
-            WinogradConv2d(plain, Scratch())
+            WinogradConv2d(plain, Scratch(), torch.float32)
 
 
 def test_a_convolution_with_few_outputs_by_columns():
@@ -73,12 +73,72 @@ def test_a_convolution_with_few_outputs_by_columns():
     assert torch.allclose(RowsConvolution(plain)(x), plain(x), atol=1e-5)
 
 
+def close(result, exact, dtype):
+    """To rounding: in bfloat16 that of the pixels' sums, of the kernels, the products and the result."""
+    most = 1e-4 if dtype == torch.float32 else 0.04 * max(1, float(exact.abs().max()))
+    return result.dtype == dtype and result.shape == exact.shape and (result.float() - exact).abs().max() <= most
+
+
+DTYPES = [
+    torch.float32,
+    pytest.param(torch.bfloat16, marks=pytest.mark.skipif(not can_multiply(torch.bfloat16), reason="no bfloat16")),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=15, deadline=None)
+@given(
+    height=st.integers(2, 21),
+    width=st.integers(2, 21),
+    slope=st.sampled_from([0.0, 0.2, 1.0]),
+    count=st.integers(1, 2),
+    seed=st.integers(0, 99),
+)
+def test_winograd_mirrors_and_activates(dtype, height, width, slope, count, seed):
+    torch.manual_seed(seed)
+    plain = nn.Conv2d(6, 5, 3).requires_grad_(False)
+    x = torch.randn(count, 6, height, width).to(dtype)
+    exact = nn.functional.leaky_relu(plain(nn.functional.pad(x.float(), (1, 1, 1, 1), mode="reflect")), slope)
+    assert close(WinogradConv2d(plain, Scratch(), dtype, mirrored=True, slope=slope)(x), exact, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 5), (1, 9)])
+def test_winograd_modulates(dtype, height, width):
+    torch.manual_seed(height)
+    plain = nn.Conv2d(6, 10, 3, 1, 1).requires_grad_(False)
+    shared = torch.randn(2, 6, height, width).to(dtype)
+    x = (100 + torch.randn(2, 5, height, width)).to(dtype)
+    scale, shift = plain(shared.float()).chunk(2, dim=1)
+    exact = torch.relu(torch.addcmul(shift, nn.functional.instance_norm(x.float()), scale))
+    assert close(WinogradConv2d(plain, Scratch(), dtype, slope=0.0)(shared, x), exact, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_winograd_does_not_depend_on_who_else_is_there(dtype):
+    torch.manual_seed(0)
+    layer = WinogradConv2d(nn.Conv2d(16, 8, 3, 1, 1), Scratch(), dtype)
+    x = torch.randn(3, 16, 40, 72).to(dtype)
+    together = layer(x)
+    assert all(torch.equal(layer(x[k : k + 1])[0], together[k]) for k in range(3))
+
+
+def test_winograd_mirrors_what_has_no_padding_only():
+    with pytest.raises(ValueError, match="mirrored"):
+        WinogradConv2d(nn.Conv2d(1, 1, 3, 1, 1), Scratch(), torch.float32, mirrored=True)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-4), (torch.bfloat16, 0.04)])
 @pytest.mark.parametrize("seed", [1, 5])
-def test_inference_with_winograd_computes_the_same(seed):
+def test_inference_with_winograd_computes_the_same(seed, dtype, most):
+    if not can_multiply(dtype):
+        pytest.skip(f"no {dtype} here")
     generator = small(seed)
     network = InferenceGenerator(generator)
-    use_winograd(network)
+    use_winograd(network, dtype)
     inputs = batch(make_sample(seed, 64, 96), make_sample(seed, 64, 96, 1))
     with torch.inference_mode():
-        assert (network(*inputs) - generator(*inputs).prediction).abs().max() < 1e-4
-    assert sum(isinstance(module, WinogradConv2d) for module in network.modules()) == 6 * SMALL.lgcm_blocks
+        prediction = network.to(dtype)(*(part.to(dtype) for part in inputs))
+        assert (prediction - generator(*inputs).prediction).abs().max() < most
+    layers = sum(isinstance(module, WinogradConv2d) for module in network.modules())
+    assert layers == 6 * SMALL.lgcm_blocks + 14

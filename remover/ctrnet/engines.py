@@ -19,6 +19,7 @@ from pipeline.types import Array
 from remover.base import RemoverSettings
 from remover.ctrnet.inference import InferenceGenerator, use_winograd
 from remover.ctrnet.structure import grey_structure_maps, structure_maps
+from remover.ctrnet.winograd import can_multiply
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,8 @@ class CpuEngine:
     def __init__(self, network: InferenceGenerator, precision: Precision) -> None:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.takes_prefill = network.config.prefill
-        if precision == "fp32" and network.config.width >= _WINOGRAD_WIDTH:
-            use_winograd(network)
+        if network.config.width >= _WINOGRAD_WIDTH and can_multiply(self._dtype):
+            use_winograd(network, self._dtype)
         self._network = _place(network, "cpu", self._dtype)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:

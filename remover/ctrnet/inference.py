@@ -96,22 +96,34 @@ class InferenceSpadeBlock(nn.Module):
         first, second = block.conv_block[0], block.conv_block[4]
         assert isinstance(first, SPADE) and isinstance(second, SPADE)
         self.shared = enlarged_convolution([*first.mlp_shared, *second.mlp_shared])
-        for spade in (first, second):
-            assert spade.mlp_gamma.bias is not None
-            spade.mlp_gamma.bias += 1  # SPADE scales by 1 + gamma
-        self.gammas = nn.ModuleList([first.mlp_gamma, second.mlp_gamma])
-        self.betas = nn.ModuleList([first.mlp_beta, second.mlp_beta])
-        self.convolutions = nn.ModuleList([block.conv_block[3], block.conv_block[7]])
+        self.modulations = nn.ModuleList(Modulation(spade) for spade in (first, second))
+        self.convolutions = nn.ModuleList(nn.Sequential(*block.conv_block[k : k + 2]) for k in (2, 6))
 
     def forward(self, x: Tensor, layout: Tensor) -> Tensor:
         """As ``SpadeBlock.forward``."""
         h = x
         halves = functional.relu(self.shared(layout), inplace=True).chunk(2, dim=1)
-        for half, gamma, beta, convolution in zip(halves, self.gammas, self.betas, self.convolutions, strict=True):
-            part = half.contiguous(memory_format=torch.channels_last)
-            h = functional.relu(torch.addcmul(beta(part), normalize_instance(h), gamma(part)), inplace=True)
-            h = convolution(functional.pad(h, (1, 1, 1, 1), mode="reflect"))
+        for half, modulation, convolution in zip(halves, self.modulations, self.convolutions, strict=True):
+            h = convolution(modulation(half.contiguous(memory_format=torch.channels_last), h))
         return h.add_(x)
+
+
+class Modulation(nn.Module):
+    """What SPADE does to an image after it has read the layout, and the ReLU that follows."""
+
+    def __init__(self, spade: SPADE) -> None:
+        super().__init__()
+        both = _side_by_side(spade.mlp_gamma, spade.mlp_beta)
+        assert both.bias is not None
+        both.bias[: spade.mlp_gamma.out_channels] += 1  # SPADE scales by 1 + gamma
+        self.convolution: nn.Conv2d | WinogradConv2d = both
+
+    def forward(self, shared: Tensor, x: Tensor) -> Tensor:
+        """``x`` (B, C, H, W), ``shared`` (B, L / 2, H, W); returns the shape of ``x``."""
+        if isinstance(self.convolution, WinogradConv2d):
+            return self.convolution(shared, x)
+        scale, shift = self.convolution(shared).chunk(2, dim=1)
+        return functional.relu(torch.addcmul(shift, normalize_instance(x), scale), inplace=True)
 
 
 def normalize_instance(x: Tensor) -> Tensor:
@@ -136,9 +148,9 @@ class RowsConvolution(nn.Module):
         self.bias = plain.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) to (B, C_out, H', W'), no padding."""
+        """(B, C_in, H, W) to (B, C_out, H', W') float32, no padding."""
         # whole planes add up four times as fast as three channels out of 21
-        parts = self.columns(x).contiguous()
+        parts = self.columns(x).float().contiguous()  # the last sums of all: of bfloat16, half a grey level is lost
         length = x.shape[3] - self.width + 1
         assert self.bias is not None
         total = parts[:, : self.c_out, :, :length] + self.bias[:, None, None]
@@ -175,15 +187,49 @@ def _one_after_another(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
-def use_winograd(network: InferenceGenerator) -> None:
-    """Let Winograd's algorithm do the convolutions that cost most: for float32 on a CPU. In place."""
+def use_winograd(network: InferenceGenerator, dtype: torch.dtype) -> None:
+    """Let Winograd's algorithm do the 3 x 3 convolutions that cost most: on a CPU, in ``dtype``. In place.
+
+    Not those of small images, which gain little, as its kernels take 16/9 to 4 times the memory.
+    """
     scratch = Scratch()
-    for block in network.blocks:
-        assert isinstance(block, InferenceLGCM)
-        for convolutions in (block.spade.gammas, block.spade.betas, block.spade.convolutions):
-            for index, plain in enumerate(convolutions):
-                assert isinstance(plain, nn.Conv2d)
-                convolutions[index] = WinogradConv2d(plain, scratch)
+    texture: Any = network.texture
+    blocks: Any = network.blocks
+    in_blocks = [part for block in blocks for part in (block.spade, block.res1)]
+    for part in (*in_blocks, texture.res1, texture.res2, *texture.feature_recon):
+        _use_winograd(part, dtype, scratch)
+    for name in ("encoder_conv2", "dc1_conv"):
+        setattr(texture, name, WinogradConv2d(getattr(texture, name), scratch, dtype))
+
+
+def _use_winograd(module: nn.Module, dtype: torch.dtype, scratch: Scratch) -> None:
+    for child in list(module.modules()):
+        if isinstance(child, nn.Sequential):
+            _mirror_with_winograd(child, dtype, scratch)
+        elif isinstance(child, Modulation):
+            assert isinstance(child.convolution, nn.Conv2d)
+            child.convolution = WinogradConv2d(child.convolution, scratch, dtype, slope=0.0)
+
+
+def _mirror_with_winograd(layers: nn.Sequential, dtype: torch.dtype, scratch: Scratch) -> None:
+    """Make padding by reflection, the convolution and the ReLU that may follow one layer. In place."""
+    for k in range(len(layers) - 1):
+        pad, plain = layers[k], layers[k + 1]
+        if isinstance(pad, nn.ReflectionPad2d) and isinstance(plain, nn.Conv2d):
+            activated = k + 2 < len(layers) and isinstance(layers[k + 2], nn.ReLU)
+            layers[k] = WinogradConv2d(plain, scratch, dtype, mirrored=True, slope=0.0 if activated else 1.0)
+            layers[k + 1] = nn.Identity()
+            if activated:
+                layers[k + 2] = nn.Identity()
+
+
+def _side_by_side(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """One 3 x 3 convolution for two of the same input, their outputs one after another."""
+    layer = nn.Conv2d(first.in_channels, first.out_channels + second.out_channels, 3, 1, 1).requires_grad_(False)
+    layer.weight.copy_(torch.cat((first.weight, second.weight)))
+    assert layer.bias is not None
+    layer.bias.copy_(_biases([first, second]))
+    return layer
 
 
 def _biases(convolutions: list[Any]) -> Tensor:
