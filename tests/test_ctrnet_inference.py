@@ -142,3 +142,23 @@ def test_inference_with_winograd_computes_the_same(seed, dtype, most):
         assert (prediction - generator(*inputs).prediction).abs().max() < most
     layers = sum(isinstance(module, WinogradConv2d) for module in network.modules())
     assert layers == 6 * SMALL.lgcm_blocks + 14
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bands_side_by_side_give_the_same_bytes(dtype):
+    if not can_multiply(dtype):
+        pytest.skip("this torch or processor has no use for it")
+    torch.manual_seed(4)
+    layer = WinogradConv2d(torch.nn.Conv2d(32, 16, 3, padding=1), Scratch(), dtype)
+    image = torch.randn(2, 32, 70, 90).to(dtype)
+    before = torch.get_num_threads()
+    try:
+        made = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            with torch.inference_mode():
+                made.append(layer(image))
+            assert torch.get_num_threads() == threads, "bands change the threads of the caller"
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -85,6 +86,34 @@ def test_the_network_takes_rules_from_the_edges_of_a_line_and_no_strokes_from_it
     ink = CombinedSegmenter(reader=BlindToBars()).segment(image, (region,), InkSelection())
     assert ink[60:84, 46:50].all() and ink[71:73, 50:66].all()
     assert not ink[82:84, 54:62].any()
+
+
+class BlindToTheLarge(KnownReader):
+    """Sees black strokes unless they are more than 20 px wide on the page it is shown."""
+
+    def read(self, image, wanted=None):
+        self.wanted.append(wanted)
+        ink = (image < 128).all(axis=2).astype(np.uint8)
+        wide = cv2.dilate(cv2.erode(ink, np.ones((21, 21), np.uint8)), np.ones((21, 21), np.uint8))
+        return np.stack([(ink & ~wide) * 255, ink * 0], axis=2)
+
+
+def test_tall_text_is_read_from_a_smaller_page_and_other_text_is_not():
+    image = np.full((400, 400, 3), 255, np.uint8)
+    image[60:180, 60:100] = 0  # a stroke of a large letter
+    image[300:304, 60:160] = 0
+    image[320:350, 60:100] = 0  # a solid mark beside small text
+    box = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    tall = TextRegion((box * (200, 140) + (40, 50)).astype(np.float32))
+    small = TextRegion((box * (130, 55) + (50, 297)).astype(np.float32))
+    reader = BlindToTheLarge()
+    ink = LearnedSegmenter(reader=reader).segment(image, (tall, small), InkSelection())
+    assert ink[62:178, 62:98].all() and not ink[:, 110:][:200].any()
+    assert ink[300:304, 60:160].all() and not ink[325:345, 65:95].any()
+    assert len(reader.wanted) == 2 and reader.wanted[1].shape[0] < 200
+    reader = BlindToTheLarge()
+    LearnedSegmenter(reader=reader).segment(image, (small,), InkSelection())
+    assert len(reader.wanted) == 1
 
 
 def test_handwriting_is_followed_to_the_ends_of_its_strokes():

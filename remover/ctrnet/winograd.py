@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.types import Array
-from remover.ctrnet.winograd_sums import add_pixels, add_products, normalize
+from remover.ctrnet.bands import for_each_band
+from remover.ctrnet.winograd_sums import Modulated, add_pixels, add_products, normalize
 
 BAND_TILES = 256  # patches at a time; fewer leave the matrix products too small, more fall out of the cache
 
@@ -91,10 +93,23 @@ class WinogradConv2d(nn.Module):
         band = max(1, BAND_TILES // across)
         for k, (image, target) in enumerate(zip(images, result, strict=True)):
             other = None if modulated is None else normalize(_array(modulated[k].permute(1, 2, 0).contiguous()))
-            for first in range(0, down, band):
-                products = self._multiply(image, edge, (first, min(band, down - first), across))
-                add_products(products, first, self._bias, self._slope, other, _array(target))
+            add = partial(self._add_band, image, edge, (band, down, across), other, _array(target))
+            for_each_band(add, range(0, down, band))
         return result[:, :height, :width].permute(0, 3, 1, 2)
+
+    def _add_band(
+        self,
+        image: Tensor,
+        edge: tuple[int, bool],
+        tiles: tuple[int, int, int],
+        other: Modulated | None,
+        target: Array,
+        first: int,
+    ) -> None:
+        """The outputs of the band from row ``first`` on; ``tiles`` rows in a band, rows, and tiles in a row."""
+        band, down, across = tiles
+        products = self._multiply(image, edge, (first, min(band, down - first), across))
+        add_products(products, first, self._bias, self._slope, other, target)
 
     def _multiply(self, image: Tensor, edge: tuple[int, bool], tiles: tuple[int, int, int]) -> tuple[Array, ...]:
         """The products of one band: ``image`` (H, W, C_in), ``tiles`` first row, rows and tiles in a row."""
