@@ -14,7 +14,9 @@ from pipeline.encode import encode
 from pipeline.formats import WriteSettings
 from pipeline.grain import renew_grain
 from pipeline.jpeg_tables import tables_of
-from pipeline.types import Colour, Page, PageRef
+from pipeline.types import Colour, Page, PageRef, PreparedPage
+from workflows.anonymity import hide_seams
+from workflows.verification import Verdict
 
 SIDE = 256
 REMOVED = (slice(96, 160), slice(48, 208))
@@ -75,3 +77,21 @@ def seam(page: Page, kind: DocumentKind) -> float:
 def test_no_seam_shows_in_how_coefficients_were_rounded(quality: int, colour: bool, kind: DocumentKind) -> None:
     page = scan(quality, colour)
     assert abs(seam(page, kind)) < 4  # without the rounding, 8 to 36
+
+
+def test_grain_does_not_depend_on_what_was_written():
+    """Otherwise whoever has the page could lay the grain for each guess at the text, and see which one fits."""
+    rng = np.random.default_rng(3)
+    paper = (225 + rng.normal(0, 4, (SIDE, SIDE, 1))).clip(0, 255).astype(np.uint8).repeat(3, axis=2)
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[REMOVED] = True
+    renewed = []
+    for word in ("4711", "0815"):
+        page = cv2.putText(paper.copy(), word, (60, 150), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (20, 20, 20), 4)
+        assert not np.array_equal(page, paper) and np.array_equal(page[~mask], paper[~mask])
+        written = Page(PageRef("written", 0), page, 100, 100, Colour.GREY)
+        prepared = PreparedPage(written, (), np.zeros(mask.shape, bool), (), {})
+        filled = np.where(mask[..., None], 225, page).astype(np.uint8)
+        renewed.append(hide_seams(prepared, Verdict(filled, mask, (), 0, ())))
+    assert renewed[0][mask].std() > 2, "no grain was laid"
+    assert np.array_equal(renewed[0], renewed[1])

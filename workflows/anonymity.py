@@ -215,5 +215,7 @@ def hide_seams(prepared: PreparedPage, verdict: Verdict) -> Array:
     """The page with one grain over whole lines, so that neither strokes nor the width of words show."""
     heights = [min(cv2.minAreaRect(region.polygon)[1]) for region in prepared.regions]
     lines = merge_strokes(verdict.mask, max(8, min(64, round(float(np.median(heights or [16.0]))))))
-    seed = int.from_bytes(hashlib.sha256(prepared.page.image.tobytes()).digest()[:8], "big")
+    # from what stays alone: a seed that knew the ink could be tried with guesses at what had been written
+    rest = np.where(lines[..., None], 0, verdict.image)
+    seed = int.from_bytes(hashlib.sha256(rest.tobytes()).digest()[:8], "big")
     return renew_grain(verdict.image, lines, seed) if prepared.page.colour is not Colour.BILEVEL else verdict.image
