@@ -12,14 +12,15 @@ import numpy as np
 
 from pipeline.types import Array
 
-BLUR_SIGMA = 2.5  # px: what is finer is grain
+BLUR_SIGMA = 2.5  # px: what is finer is neither shading nor show-through
 FLAT_GRAIN = 4.0  # grey levels: where the blurred page varies by less than this, paper is flat
 FLAT_SIDE = 9  # px of the square over which that is measured
 PAPER_SIDE = 31  # px of the median that says what the paper's level is
 SPECK_CONTRAST = 6.0  # grey levels by which something stands out from it, ...
 LEAST_EXTENT = 24  # px ... and no less long than this it is a rule, a frame or a picture, and no speck
 LEAST_SAMPLE = 4096  # px of flat paper that are needed to know its grain
-_PATCH = 64  # px: the side of what is copied
+_PATCH = 64  # px: the side of what is copied ...
+_CELL = 16  # px ... from where it stands alike in JPEG's squares, which may have left their pattern in it
 
 
 def renew_grain(image: Array, area: Array, seed: int) -> Array:
@@ -34,7 +35,7 @@ def renew_grain(image: Array, area: Array, seed: int) -> Array:
     level = cv2.GaussianBlur(paper, (0, 0), BLUR_SIGMA).astype(np.float32)
     flat = (_spread(level) < FLAT_GRAIN) & ~_structures(image, paper)
     smooth = cv2.GaussianBlur(image, (0, 0), BLUR_SIGMA).astype(np.float32)
-    grain = image.astype(np.float32) - smooth
+    grain = image.astype(np.float32) - level  # coarse grain is grain, too: JPEG makes colour's twice as coarse
     known = flat & (_spread(smooth) < FLAT_GRAIN)
     known &= ~cv2.dilate(area.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
     if np.count_nonzero(known) >= LEAST_SAMPLE and float(grain[known].std()) >= 0.3:
@@ -87,8 +88,8 @@ def _sample(grain: Array, known: Array, rng: np.random.Generator) -> Array:
     for top in range(0, height, _PATCH):
         for left in range(0, width, _PATCH):
             pick = order[int(rng.integers(len(order)))]
-            y = min(max(int(rows[pick]) - _PATCH // 2, 0), max(0, height - _PATCH))
-            x = min(max(int(columns[pick]) - _PATCH // 2, 0), max(0, width - _PATCH))
+            y = min(max(int(rows[pick]) - _PATCH // 2, 0), max(0, height - _PATCH)) // _CELL * _CELL
+            x = min(max(int(columns[pick]) - _PATCH // 2, 0), max(0, width - _PATCH)) // _CELL * _CELL
             target = result[top : top + _PATCH, left : left + _PATCH]
             target[...] = filled[y : y + target.shape[0], x : x + target.shape[1]]
     return result

@@ -28,12 +28,13 @@ def stored(image: np.ndarray, **options: object) -> bytes:
     return out.getvalue()
 
 
-def scan(quality: int, colour: bool) -> Page:
+def scan(quality: int, colour: bool, subsampling: int = 2) -> Page:
     """A grainy page that was stored as a JPEG, and then laid anew where something was removed."""
     rng = np.random.default_rng(3)
     paper = (np.array([236, 228, 214]) if colour else 236) + rng.normal(0, 4, (SIDE, SIDE, 3 if colour else 1))
     paper = np.rint(paper + np.zeros(3)).clip(0, 255).astype(np.uint8)
-    with Image.open(BytesIO(stored(paper if colour else paper[..., 0], quality=quality))) as first:
+    options = {"quality": quality} | ({"subsampling": subsampling} if colour else {})
+    with Image.open(BytesIO(stored(paper if colour else paper[..., 0], **options))) as first:
         image, tables = np.asarray(first.convert("RGB")), tables_of(first)
     area = np.zeros((SIDE, SIDE), bool)
     area[REMOVED] = True
@@ -72,11 +73,27 @@ def seam(page: Page, kind: DocumentKind) -> float:
 
 
 @pytest.mark.parametrize("kind", [DocumentKind.JPEG, DocumentKind.PNG], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    ("colour", "subsampling"), [(False, 0), (True, 2), (True, 0)], ids=["grey", "colour", "colour, 4:4:4"]
+)
+@pytest.mark.parametrize("quality", [60, 75, 85, 90, 95, 98])
+def test_no_seam_shows_in_how_coefficients_were_rounded(
+    quality: int, colour: bool, subsampling: int, kind: DocumentKind
+) -> None:
+    page = scan(quality, colour, subsampling)
+    assert abs(seam(page, kind)) < 4  # paper that nothing was done to comes to 3.7; without the rounding, 8 to 36
+
+
 @pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
-@pytest.mark.parametrize("quality", [60, 75])
-def test_no_seam_shows_in_how_coefficients_were_rounded(quality: int, colour: bool, kind: DocumentKind) -> None:
-    page = scan(quality, colour)
-    assert abs(seam(page, kind)) < 4  # without the rounding, 8 to 36
+def test_coarse_grain_is_as_strong_as_around_it(colour: bool) -> None:
+    image = scan(90, colour).image.astype(np.float32)
+    inside = np.zeros((SIDE, SIDE), np.uint8)
+    inside[REMOVED] = 1
+    outside = cv2.dilate(inside, np.ones((9, 9), np.uint8)) == 0
+    inside = cv2.erode(inside, np.ones((9, 9), np.uint8))
+    for coarse, least in ((image, 0.9), (cv2.GaussianBlur(image, (0, 0), 3), 0.7)):
+        ratio = coarse[inside > 0].std(axis=0) / coarse[outside].std(axis=0)
+        assert (ratio > least).all() and (ratio < 1 / least).all()
 
 
 def test_grain_does_not_depend_on_what_was_written():
