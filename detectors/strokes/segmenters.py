@@ -109,11 +109,11 @@ def read_tall(reader: Reader, image: Array, outlines: list[Array], levels: Array
     The network knows glyphs of up to some 100 px; of larger ones it takes the insides for solid shapes. Outside the
     tall ``outlines`` nothing changes. (H, W, 2) uint8.
     """
-    heights = {id(outline): min(cv2.minAreaRect(outline.astype(np.float32))[1]) for outline in outlines}
-    tall = [outline for outline in outlines if heights[id(outline)] >= LARGEST]
-    result = levels.copy() if tall else levels
-    for factor in sorted({_reduction(heights[id(outline)]) for outline in tall}):
-        inside = polygon_mask([o for o in tall if _reduction(heights[id(o)]) == factor], *levels.shape[:2])
+    factors = [_reduction(outline) for outline in outlines]
+    result = levels.copy() if max(factors, default=1) > 1 else levels
+    for factor in sorted(set(factors) - {1}):
+        chosen = [outline for outline, own in zip(outlines, factors, strict=True) if own == factor]
+        inside = polygon_mask(chosen, *levels.shape[:2])
         size = tuple(max(round(side / factor), 1) for side in image.shape[1::-1])
         near = cv2.resize(inside.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
         seen = reader.read(cv2.resize(image, size, interpolation=cv2.INTER_AREA), near)
@@ -123,8 +123,10 @@ def read_tall(reader: Reader, image: Array, outlines: list[Array], levels: Array
     return result
 
 
-def _reduction(height: float) -> int:
-    return int(np.ceil(height / SHOWN))
+def _reduction(outline: Array) -> int:
+    """How many times smaller a page is on which this text is read; 1 unless it is tall."""
+    height = min(cv2.minAreaRect(outline.astype(np.float32))[1])
+    return int(np.ceil(height / SHOWN)) if height >= LARGEST else 1
 
 
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
