@@ -9,7 +9,8 @@ from test_ctrnet_network import SMALL, _one_thread, _same_weights_every_time, ba
 from torch import nn
 
 from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution, use_winograd
-from remover.ctrnet.winograd import Scratch, WinogradConv2d, can_multiply
+from remover.ctrnet.products import Scratch, can_multiply
+from remover.ctrnet.winograd import WinogradConv2d
 
 
 @pytest.mark.parametrize("seed", [1, 2, 77])

@@ -17,9 +17,9 @@ from torch import Tensor
 from pipeline.errors import SetupError
 from pipeline.types import Array
 from remover.base import RemoverSettings
-from remover.ctrnet.inference import InferenceGenerator, use_winograd
+from remover.ctrnet.inference import InferenceGenerator, use_doubling, use_winograd
+from remover.ctrnet.products import can_multiply
 from remover.ctrnet.structure import grey_structure_maps, structure_maps
-from remover.ctrnet.winograd import can_multiply
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ class CpuEngine:
         self.takes_prefill = network.config.prefill
         if network.config.width >= _WINOGRAD_WIDTH and can_multiply(self._dtype):
             use_winograd(network, self._dtype)
+            if precision == "bf16":
+                use_doubling(network)
         self._network = _place(network, "cpu", self._dtype)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from remover.ctrnet.doubling import DoublingConvolution
 from remover.ctrnet.network import (
     LGCM,
+    SLOPE,
     SPADE,
     Generator,
     SpadeBlock,
@@ -22,7 +24,8 @@ from remover.ctrnet.network import (
     encode_position,
     finish,
 )
-from remover.ctrnet.winograd import Scratch, WinogradConv2d
+from remover.ctrnet.products import Scratch
+from remover.ctrnet.winograd import WinogradConv2d
 
 
 class InferenceGenerator(nn.Module):
@@ -95,14 +98,15 @@ class InferenceSpadeBlock(nn.Module):
         super().__init__()
         first, second = block.conv_block[0], block.conv_block[4]
         assert isinstance(first, SPADE) and isinstance(second, SPADE)
-        self.shared = enlarged_convolution([*first.mlp_shared, *second.mlp_shared])
+        enlarged = enlarged_convolution([*first.mlp_shared, *second.mlp_shared])
+        self.shared: nn.Module = nn.Sequential(enlarged, nn.ReLU(inplace=True))
         self.modulations = nn.ModuleList(Modulation(spade) for spade in (first, second))
         self.convolutions = nn.ModuleList(nn.Sequential(*block.conv_block[k : k + 2]) for k in (2, 6))
 
     def forward(self, x: Tensor, layout: Tensor) -> Tensor:
         """As ``SpadeBlock.forward``."""
         h = x
-        halves = functional.relu(self.shared(layout), inplace=True).chunk(2, dim=1)
+        halves = self.shared(layout).chunk(2, dim=1)
         for half, modulation, convolution in zip(halves, self.modulations, self.convolutions, strict=True):
             h = convolution(modulation(half.contiguous(memory_format=torch.channels_last), h))
         return h.add_(x)
@@ -200,6 +204,18 @@ def use_winograd(network: InferenceGenerator, dtype: torch.dtype) -> None:
         _use_winograd(part, dtype, scratch)
     for name in ("encoder_conv2", "dc1_conv"):
         setattr(texture, name, WinogradConv2d(getattr(texture, name), scratch, dtype))
+
+
+def use_doubling(network: InferenceGenerator) -> None:
+    """Let the 4 x 4 transposed convolutions be done with fewer products: on a CPU, in bfloat16. In place."""
+    scratch = Scratch()
+    blocks: Any = network.blocks
+    for part in (network.texture, *blocks):
+        for name in ("dc1", "dc2"):
+            setattr(part, name, DoublingConvolution(getattr(part, name).conv2d, scratch, SLOPE))
+    for block in blocks:
+        enlarged, _ = block.spade.shared.children()
+        block.spade.shared = DoublingConvolution(enlarged, scratch, 0.0)
 
 
 def _use_winograd(module: nn.Module, dtype: torch.dtype, scratch: Scratch) -> None:

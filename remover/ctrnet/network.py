@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STRIDE = 32  # sides of an input are multiples of this: the structure generator halves five times
+SLOPE = 0.2  # of leaky ReLUs after spectral convolutions
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class SNConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H', W')."""
-        return functional.leaky_relu(self.conv2d(x), 0.2, inplace=True)
+        return functional.leaky_relu(self.conv2d(x), SLOPE, inplace=True)
 
 
 class SNDeconv(nn.Module):
@@ -183,7 +184,7 @@ class SNDeconv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, 2 H, 2 W)."""
-        return functional.leaky_relu(self.conv2d(x), 0.2, inplace=True)
+        return functional.leaky_relu(self.conv2d(x), SLOPE, inplace=True)
 
 
 class ResBlock(nn.Module):

@@ -11,42 +11,21 @@ oneDNN's, on weights that it has arranged beforehand: a quarter faster than torc
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.types import Array
 from remover.ctrnet.bands import for_each_band
+from remover.ctrnet.products import BAND_TILES, Scratch, arrange, as_array, multiply
 from remover.ctrnet.winograd_sums import Modulated, add_pixels, add_products, normalize
-
-BAND_TILES = 256  # patches at a time; fewer leave the matrix products too small, more fall out of the cache
 
 # by their outputs a side: the matrix that mixes a kernel's taps, and what it is to be divided by
 _KERNELS = {
     4: ([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], 24),
     2: ([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]], 2),
 }
-
-
-class Scratch(threading.local):
-    """Memory for what lies between the steps, kept from call to call: getting it anew costs as much as using it.
-
-    Each thread has its own: tiles may be worked on side by side.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Tensor] = {}
-
-    def reserve(self, name: str, dtype: torch.dtype, *shape: int) -> Tensor:
-        """A tensor of this shape, any content; in one thread the same memory for every call with this name."""
-        count = int(torch.Size(shape).numel())
-        if name not in self._kept or self._kept[name].numel() < count:
-            self._kept[name] = torch.empty(count, dtype=dtype)
-        return self._kept[name][:count].view(shape)
 
 
 class WinogradConv2d(nn.Module):
@@ -74,7 +53,7 @@ class WinogradConv2d(nn.Module):
         self._channels = weight.shape[0]
         # a row of the patch at a time, as all of them in float64 are large
         mixed = (torch.einsum("y,oiyx,bx->boi", row, weight, across).to(dtype) for row in across)
-        self._kernels = [_arrange(kernel) for row in mixed for kernel in row]
+        self._kernels = [arrange(kernel) for row in mixed for kernel in row]
         bias = torch.zeros(self._channels) if plain.bias is None else plain.bias.detach().float()
         self._bias = bias.numpy().copy()
 
@@ -92,8 +71,8 @@ class WinogradConv2d(nn.Module):
         result = torch.empty(x.shape[0], down * self.tile, across * self.tile, channels, dtype=self._dtype)
         band = max(1, BAND_TILES // across)
         for k, (image, target) in enumerate(zip(images, result, strict=True)):
-            other = None if modulated is None else normalize(_array(modulated[k].permute(1, 2, 0).contiguous()))
-            add = partial(self._add_band, image, edge, (band, down, across), other, _array(target))
+            other = None if modulated is None else normalize(as_array(modulated[k].permute(1, 2, 0).contiguous()))
+            add = partial(self._add_band, image, edge, (band, down, across), other, as_array(target))
             for_each_band(add, range(0, down, band))
         return result[:, :height, :width].permute(0, 3, 1, 2)
 
@@ -117,38 +96,6 @@ class WinogradConv2d(nn.Module):
         patch, c_in = self.tile + 2, image.shape[2]
         columns = self._scratch.reserve("columns", torch.float32, patch, across * self.tile + 2, c_in)
         sums = self._scratch.reserve("sums", self._dtype, patch, patch, down, across, c_in)
-        add_pixels(_array(image), edge, first, columns.numpy(), _array(sums))
+        add_pixels(as_array(image), edge, (self.tile, first), columns.numpy(), as_array(sums))
         parts = sums.view(patch * patch, down * across, c_in)
-        return tuple(_array(_multiply(part, kernel)) for part, kernel in zip(parts, self._kernels, strict=True))
-
-
-def can_multiply(dtype: torch.dtype) -> bool:
-    """Whether this torch has what ``WinogradConv2d`` multiplies with, and this processor a use for it."""
-    if dtype == torch.bfloat16 and not _computes_in_bfloat16():
-        return False
-    with contextlib.suppress(RuntimeError, AttributeError):
-        ones = torch.ones(16, 16, dtype=dtype)
-        return bool((_multiply(ones, _arrange(ones)) == 16).all())
-    return False
-
-
-def _computes_in_bfloat16() -> bool:
-    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe is not None and probe() for probe in probes)
-
-
-def _arrange(kernel: Tensor) -> Tensor:
-    """(C_out, C_in) as oneDNN likes it for about a band of rows."""
-    arranged: Tensor = torch.ops.mkldnn._reorder_linear_weight(kernel.contiguous(), BAND_TILES)
-    return arranged
-
-
-def _multiply(x: Tensor, arranged: Tensor) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, arranged, None, "none", [], "")
-    return product
-
-
-def _array(x: Tensor) -> Array:
-    """The same memory for numpy, which takes bfloat16 for whole numbers."""
-    bits: Any = x.view(torch.uint16) if x.dtype == torch.bfloat16 else x
-    return bits.numpy()
+        return tuple(as_array(multiply(part, kernel)) for part, kernel in zip(parts, self._kernels, strict=True))

@@ -30,12 +30,12 @@ def _as_bits(context: Any, number: Any) -> Any:
 
 
 @inlined
-def _widen(half: Any) -> Any:
+def widen(half: Any) -> Any:
     return _as_float(np.uint32(half) << np.uint32(16))
 
 
 @inlined
-def _narrow(number: Any) -> Any:
+def narrow(number: Any) -> Any:
     """Rounded to the nearest, to the even one of two."""
     bits = _as_bits(number)
     odd = (bits >> np.uint32(16)) & np.uint32(1)
@@ -45,45 +45,45 @@ def _narrow(number: Any) -> Any:
 @inlined
 def _mix_wide_pixels(d0: Any, d1: Any, d2: Any, d3: Any, s0: Any, s1: Any, s2: Any, s3: Any) -> None:
     for k in range(len(s0)):
-        s0[k] = _widen(d0[k]) - _widen(d2[k])
+        s0[k] = widen(d0[k]) - widen(d2[k])
     for k in range(len(s1)):
-        s1[k] = _widen(d1[k]) + _widen(d2[k])
+        s1[k] = widen(d1[k]) + widen(d2[k])
     for k in range(len(s2)):
-        s2[k] = _widen(d2[k]) - _widen(d1[k])
+        s2[k] = widen(d2[k]) - widen(d1[k])
     for k in range(len(s3)):
-        s3[k] = _widen(d1[k]) - _widen(d3[k])
+        s3[k] = widen(d1[k]) - widen(d3[k])
 
 
 @inlined
 def _mix_pixels(d0: Any, d1: Any, d2: Any, d3: Any, s0: Any, s1: Any, s2: Any, s3: Any) -> None:
     for k in range(len(s0)):
-        s0[k] = _narrow(d0[k] - d2[k])
+        s0[k] = narrow(d0[k] - d2[k])
     for k in range(len(s1)):
-        s1[k] = _narrow(d1[k] + d2[k])
+        s1[k] = narrow(d1[k] + d2[k])
     for k in range(len(s2)):
-        s2[k] = _narrow(d2[k] - d1[k])
+        s2[k] = narrow(d2[k] - d1[k])
     for k in range(len(s3)):
-        s3[k] = _narrow(d1[k] - d3[k])
+        s3[k] = narrow(d1[k] - d3[k])
 
 
 @inlined
 def _mix_products(m0: Any, m1: Any, m2: Any, m3: Any, y0: Any, y1: Any) -> None:
     for k in range(len(y0)):
-        y0[k] = _widen(m0[k]) + _widen(m1[k]) + _widen(m2[k])
+        y0[k] = widen(m0[k]) + widen(m1[k]) + widen(m2[k])
     for k in range(len(y1)):
-        y1[k] = _widen(m1[k]) - _widen(m2[k]) - _widen(m3[k])
+        y1[k] = widen(m1[k]) - widen(m2[k]) - widen(m3[k])
 
 
 @compiled
 def add_pixels(
-    rows: Any, c: int, padding: int, mirrored: bool, first: int, columns: Any, nothing: Any, sums: Any
+    rows: Any, c: int, padding: int, mirrored: bool, step: int, first: int, columns: Any, nothing: Any, sums: Any
 ) -> None:
     """As in ``winograd_sums``; ``rows`` (H, W C), ``c`` channels, ``nothing`` a row of zeros, ``columns`` flat too."""
     begin, end = padding * c, padding * c + rows.shape[1]
     for i in range(sums.shape[2]):
         d = [nothing] * 4
         for a in range(4):
-            row = source_row((first + i) * 2 + a - padding, rows.shape[0], mirrored)
+            row = source_row((first + i) * step + a - padding, rows.shape[0], mirrored)
             if row >= 0:
                 d[a] = rows[row]
         _mix_wide_pixels(
@@ -94,7 +94,7 @@ def add_pixels(
             line = columns[a]
             fill_ends(line, begin, end, c, mirrored)
             for j in range(sums.shape[3]):
-                p = line[j * 2 * c : (j * 2 + 4) * c]
+                p = line[j * step * c : (j * step + 4) * c]
                 _mix_pixels(
                     p[:c], p[c : 2 * c], p[2 * c : 3 * c], p[3 * c :],
                     sums[a, 0, i, j], sums[a, 1, i, j], sums[a, 2, i, j], sums[a, 3, i, j],
@@ -126,26 +126,26 @@ def add_products(
                     given[k] += bias[k]
                 if not modulating:
                     for k in range(len(y)):
-                        y[k] = _narrow(max(given[k], slope * given[k]))
+                        y[k] = narrow(max(given[k], slope * given[k]))
                 elif row < image.shape[0] and column < image.shape[1]:
                     x, shift = image[row, column], given[len(y) :]
                     for k in range(len(y)):
-                        given[k] *= _widen(x[k]) * factor[k] + offset[k]
+                        given[k] *= widen(x[k]) * factor[k] + offset[k]
                     for k in range(len(y)):
                         total = given[k] + shift[k]
-                        y[k] = _narrow(max(total, slope * total))
+                        y[k] = narrow(max(total, slope * total))
 
 
 @compiled
 def sum_up(image: Any, reference: Any, sums: Any) -> None:
     """Of each row, what its pixels exceed the first pixel by, and the squares of that."""
     for k in range(len(reference)):
-        reference[k] = _widen(image[0, 0, k])
+        reference[k] = widen(image[0, 0, k])
     for i in range(image.shape[0]):
         total, squares = sums[0, i], sums[1, i]
         for j in range(image.shape[1]):
             x = image[i, j]
             for k in range(len(x)):
-                difference = _widen(x[k]) - reference[k]
+                difference = widen(x[k]) - reference[k]
                 total[k] += difference
                 squares[k] += difference * difference

@@ -70,14 +70,14 @@ def _mix_products(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any, y0: Any,
 
 @compiled
 def add_pixels(
-    rows: Any, c: int, padding: int, mirrored: bool, first: int, columns: Any, nothing: Any, sums: Any
+    rows: Any, c: int, padding: int, mirrored: bool, step: int, first: int, columns: Any, nothing: Any, sums: Any
 ) -> None:
     """As in ``winograd_sums``; ``rows`` (H, W C), ``c`` channels, ``nothing`` a row of zeros, ``columns`` flat too."""
     begin, end = padding * c, padding * c + rows.shape[1]
     for i in range(sums.shape[2]):
         d = [nothing] * 6
         for a in range(6):
-            row = source_row((first + i) * 4 + a - padding, rows.shape[0], mirrored)
+            row = source_row((first + i) * step + a - padding, rows.shape[0], mirrored)
             if row >= 0:
                 d[a] = rows[row]
         _mix_pixels(
@@ -89,7 +89,7 @@ def add_pixels(
             line = columns[a]
             fill_ends(line, begin, end, c, mirrored)
             for j in range(sums.shape[3]):
-                p = line[j * 4 * c : (j * 4 + 6) * c]
+                p = line[j * step * c : (j * step + 6) * c]
                 _mix_pixels(
                     p[:c], p[c : 2 * c], p[2 * c : 3 * c], p[3 * c : 4 * c], p[4 * c : 5 * c], p[5 * c :],
                     sums[a, 0, i, j], sums[a, 1, i, j], sums[a, 2, i, j],
