@@ -17,7 +17,7 @@ from torch import Tensor
 from pipeline.errors import SetupError
 from pipeline.types import Array
 from remover.base import RemoverSettings
-from remover.ctrnet.inference import InferenceGenerator, use_doubling, use_winograd
+from remover.ctrnet.inference import InferenceGenerator, use_fewer_products
 from remover.ctrnet.products import can_multiply
 from remover.ctrnet.structure import grey_structure_maps, structure_maps
 
@@ -78,9 +78,7 @@ class CpuEngine:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.takes_prefill = network.config.prefill
         if network.config.width >= _WINOGRAD_WIDTH and can_multiply(self._dtype):
-            use_winograd(network, self._dtype)
-            if precision == "bf16":
-                use_doubling(network)
+            use_fewer_products(network, self._dtype)
         self._network = _place(network, "cpu", self._dtype)
 
     def run(self, batches: Iterable[Batch]) -> Iterator[Array]:

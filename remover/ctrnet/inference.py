@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from remover.ctrnet.doubling import DoublingConvolution
 from remover.ctrnet.network import (
     LGCM,
     SLOPE,
@@ -25,6 +24,7 @@ from remover.ctrnet.network import (
     finish,
 )
 from remover.ctrnet.products import Scratch
+from remover.ctrnet.resizing import DoublingConvolution, HalvingConvolution
 from remover.ctrnet.winograd import WinogradConv2d
 
 
@@ -191,6 +191,13 @@ def _one_after_another(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
+def use_fewer_products(network: InferenceGenerator, dtype: torch.dtype) -> None:
+    """Use the algorithms with fewer multiplications, where they pay: on a CPU, in ``dtype``. In place."""
+    use_winograd(network, dtype)
+    if dtype == torch.bfloat16:
+        use_resizing(network)
+
+
 def use_winograd(network: InferenceGenerator, dtype: torch.dtype) -> None:
     """Let Winograd's algorithm do the 3 x 3 convolutions that cost most: on a CPU, in ``dtype``. In place.
 
@@ -206,16 +213,24 @@ def use_winograd(network: InferenceGenerator, dtype: torch.dtype) -> None:
         setattr(texture, name, WinogradConv2d(getattr(texture, name), scratch, dtype))
 
 
-def use_doubling(network: InferenceGenerator) -> None:
-    """Let the 4 x 4 transposed convolutions be done with fewer products: on a CPU, in bfloat16. In place."""
+def use_resizing(network: InferenceGenerator) -> None:
+    """Let the 4 x 4 convolutions of stride 2 be done with fewer products, where it pays: on a CPU, in bfloat16.
+
+    In place. Those of large images with few channels gain nothing.
+    """
     scratch = Scratch()
     blocks: Any = network.blocks
-    for part in (network.texture, *blocks):
+    texture: Any = network.texture
+    for part in (texture, *blocks):
         for name in ("dc1", "dc2"):
             setattr(part, name, DoublingConvolution(getattr(part, name).conv2d, scratch, SLOPE))
     for block in blocks:
         enlarged, _ = block.spade.shared.children()
         block.spade.shared = DoublingConvolution(enlarged, scratch, 0.0)
+        for name in ("ec1", "ec2"):
+            setattr(block, name, HalvingConvolution(getattr(block, name).conv2d, scratch, SLOPE))
+    for name in ("encoder_conv3_sm", "encoder_conv4_sm"):
+        setattr(texture, name, HalvingConvolution(getattr(texture, name), scratch, 1.0))
 
 
 def _use_winograd(module: nn.Module, dtype: torch.dtype, scratch: Scratch) -> None:

@@ -31,6 +31,7 @@ def _as_bits(context: Any, number: Any) -> Any:
 
 @inlined
 def widen(half: Any) -> Any:
+    """The float32 that is a bfloat16, given as its bits."""
     return _as_float(np.uint32(half) << np.uint32(16))
 
 

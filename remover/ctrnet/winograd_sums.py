@@ -14,14 +14,13 @@ from pipeline.types import Array
 from remover.ctrnet import winograd_bfloat16, winograd_float32
 
 
-def add_pixels(
-    image: Array, edge: tuple[int, bool], tiles: tuple[int, int], columns: Array, sums: Array
-) -> None:
+def add_pixels(image: Array, edge: tuple[int, bool], tiles: tuple[int, int], columns: Array, sums: Array) -> None:
     """What is to be multiplied.
 
     ``image`` is (H, W, C); ``edge`` says how many pixels lie around it, and whether they mirror it, zeros if not;
-    ``tiles`` how many pixels they lie apart, and in which row of them to begin. ``sums`` (P, P, rows of tiles, tiles in a row, C) of the image's type is
-    written, and so is ``columns`` (P, pixels a row of tiles reaches over, C) float32.
+    ``tiles`` how many pixels they lie apart, and in which row of them to begin. ``sums`` (P, P, rows of tiles, tiles
+    in a row, C) of the image's type is written, and so is ``columns`` (P, pixels a row of tiles reaches over, C)
+    float32.
     """
     height, width, channels = image.shape
     nothing = np.zeros(width * channels, image.dtype)
