@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.types import Array
 
-BAND_TILES = 256  # rows of a product at a time; fewer leave the products too small, more fall out of the cache
+BAND_TILES = 512  # rows of a product at a time; fewer leave the products too small, more fall out of the cache
 
 
 class Scratch(threading.local):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.types import Array
-from remover.ctrnet.bands import for_each_band
+from remover.ctrnet.bands import for_each_band, share
 from remover.ctrnet.products import BAND_TILES, Scratch, arrange, as_array, multiply
 from remover.ctrnet.resizing_bfloat16 import add_products
 from remover.ctrnet.winograd_sums import add_pixels
@@ -50,7 +50,7 @@ class _TwoByTwo(nn.Module):
     def _convolve(self, images: Tensor, height: int, width: int) -> Tensor:
         """``images`` (B, H, W, C_in), contiguous, to (B, C_out, height, width), channels last."""
         down, across = (-(-(side + self._side - 1) // (STEP * self._side)) for side in (height, width))
-        band = _share(down, BAND_TILES / across)
+        band = share(down, BAND_TILES / across)
         result = torch.empty(len(images), height, width, self._channels, dtype=torch.bfloat16)
         for image, target in zip(images, result, strict=True):
             for_each_band(partial(self._add_band, image, (band, down, across), as_array(target)), range(0, down, band))
@@ -122,9 +122,3 @@ def _check(plain: nn.Conv2d | nn.ConvTranspose2d, kind: type[nn.Module], *paddin
         or plain.padding not in {(padding, padding) for padding in paddings}
     ):
         raise ValueError(f"no plain 4 x 4 convolution of stride 2: {plain}")
-
-
-def _share(rows: int, wanted: float) -> int:
-    """Rows in a band, of about so many: at least two bands, for two threads, and about the same in each."""
-    bands = max(2, round(rows / wanted))
-    return -(-rows // bands)

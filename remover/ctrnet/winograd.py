@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.types import Array
-from remover.ctrnet.bands import for_each_band
+from remover.ctrnet.bands import for_each_band, share
 from remover.ctrnet.products import BAND_TILES, Scratch, arrange, as_array, multiply
 from remover.ctrnet.winograd_sums import Modulated, add_pixels, add_products, normalize
 
@@ -69,7 +69,7 @@ class WinogradConv2d(nn.Module):
         images = x.permute(0, 2, 3, 1).contiguous()
         channels = self._channels if modulated is None else self._channels // 2
         result = torch.empty(x.shape[0], down * self.tile, across * self.tile, channels, dtype=self._dtype)
-        band = max(1, BAND_TILES // across)
+        band = share(down, BAND_TILES / across / (1 if self.tile == 2 else 2))  # 36 products in 32 bits take more room
         for k, (image, target) in enumerate(zip(images, result, strict=True)):
             other = None if modulated is None else normalize(as_array(modulated[k].permute(1, 2, 0).contiguous()))
             add = partial(self._add_band, image, edge, (band, down, across), other, as_array(target))

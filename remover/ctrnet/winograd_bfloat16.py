@@ -138,10 +138,15 @@ def add_products(
 
 
 @compiled
-def sum_up(image: Any, reference: Any, sums: Any) -> None:
-    """Of each row, what its pixels exceed the first pixel by, and the squares of that."""
+def refer(image: Any, reference: Any) -> None:
+    """The first pixel, as what others are compared with."""
     for k in range(len(reference)):
         reference[k] = widen(image[0, 0, k])
+
+
+@compiled
+def sum_up(image: Any, reference: Any, sums: Any) -> None:
+    """Of each row, what its pixels exceed ``reference`` by, and the squares of that, on top of ``sums``."""
     for i in range(image.shape[0]):
         total, squares = sums[0, i], sums[1, i]
         for j in range(image.shape[1]):

@@ -12,6 +12,9 @@ import numpy as np
 
 from pipeline.types import Array
 from remover.ctrnet import winograd_bfloat16, winograd_float32
+from remover.ctrnet.bands import for_each_band, share
+
+_BAND_ROWS = 32  # whose sums one thread takes at a time
 
 
 def add_pixels(image: Array, edge: tuple[int, bool], tiles: tuple[int, int], columns: Array, sums: Array) -> None:
@@ -57,7 +60,13 @@ def normalize(image: Array) -> Modulated:
     height, width, channels = image.shape
     sums = np.zeros((2, height, channels), np.float32)
     reference = np.empty(channels, np.float32)
-    _loops(image).sum_up(image, reference, sums)
+    loops, band = _loops(image), share(height, _BAND_ROWS)
+    loops.refer(image, reference)
+
+    def sum_up(first: int) -> None:
+        loops.sum_up(image[first : first + band], reference, sums[:, first : first + band])
+
+    for_each_band(sum_up, range(0, height, band))
     mean, square = sums.sum(axis=1, dtype=np.float64) / (height * width)
     factor = 1 / np.sqrt(square - mean**2 + 1e-5)
     return Modulated(image, factor.astype(np.float32), (-(mean + reference) * factor).astype(np.float32))
