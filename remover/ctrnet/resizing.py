@@ -6,7 +6,7 @@ Winograd's F(3 x 3, 2 x 2) does either: it takes the sums of 4 x 4 pixels that F
 (``remover.ctrnet.winograd``), so that bfloat16 carries it as well, and gives 3 x 3 outputs for 16 products where 36
 were. When doubling, one matrix product makes the outputs of all four: six rows and columns of the result from a patch.
 
-In float32 it is not used: its kernels are four times as large, which there would be a gigabyte more.
+In float32 it is not used: kernels become four times as large, which there would be 0.7 GB more for CTRNet as published.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ from remover.ctrnet.winograd_sums import add_pixels
 STEP, PATCH = 3, 4  # pixels from tile to tile, and a patch's side
 _DOUBLING = ((2, 0), (3, 1))  # the taps of two neighbouring pixels, for an odd output and the even one after it
 _HALVING = ((0, 2), (1, 3))  # those of the first of two pairs and the second, for the odd pixel and the even one
-_KERNEL = [[1, 0], [0.5, 0.5], [0.5, -0.5], [0, 1]]
 
 
 class _TwoByTwo(nn.Module):
     """What both share: patches, products and sums; the bytes of an image depend neither on threads nor on a batch.
 
-    ``taps`` is (S, S, C_out, C_in, 2, 2) float64 with S by S outputs, the first of which come before a pixel, at each:
+    ``taps`` is (S, S, C_out, C_in, 2, 2) float32 with S by S outputs, the first of which come before a pixel, at each:
     1 or 2. ``edge`` zeros lie around the image.
     """
 
@@ -40,10 +39,8 @@ class _TwoByTwo(nn.Module):
         super().__init__()
         self._side, self._channels = taps.shape[1:3]
         self._edge, self._scratch, self._slope = edge, scratch, np.float32(slope)
-        across = torch.tensor(_KERNEL, dtype=torch.float64)
-        # a row of the patch at a time, as all of them in float64 are large
-        mixed = (torch.einsum("y,pqoiyx,bx->bpqoi", row, taps, across).flatten(1, 3).bfloat16() for row in across)
-        self._kernels = [arrange(kernel) for row in mixed for kernel in row]
+        rows = _mix(*taps.permute(4, 5, 0, 1, 2, 3).contiguous())  # once, not for each of the 16
+        self._kernels = [arrange(one.flatten(0, 2).bfloat16()) for row in rows for one in _mix(*row)]
         known = torch.zeros(self._channels) if bias is None else bias.detach().float()
         self._bias = known.numpy().copy()
 
@@ -79,7 +76,7 @@ class DoublingConvolution(_TwoByTwo):
 
     def __init__(self, plain: nn.ConvTranspose2d, scratch: Scratch, slope: float) -> None:
         _check(plain, nn.ConvTranspose2d, 1)
-        taps = plain.weight.detach().double()[:, :, _DOUBLING][..., _DOUBLING]
+        taps = plain.weight.detach()[:, :, _DOUBLING][..., _DOUBLING]
         super().__init__(taps.permute(2, 4, 1, 0, 3, 5), plain.bias, 1, scratch, slope)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -95,7 +92,7 @@ class HalvingConvolution(_TwoByTwo):
 
     def __init__(self, plain: nn.Conv2d, scratch: Scratch, slope: float) -> None:
         _check(plain, nn.Conv2d, 0, 1)
-        taps = plain.weight.detach().double()[:, :, _HALVING][..., _HALVING]  # (o, i, p, y, q, x)
+        taps = plain.weight.detach()[:, :, _HALVING][..., _HALVING]  # (o, i, p, y, q, x)
         super().__init__(taps.permute(0, 2, 4, 1, 3, 5).flatten(1, 3)[None, None], plain.bias, 0, scratch, slope)
         self._padding = int(plain.padding[0])
 
@@ -111,6 +108,11 @@ class HalvingConvolution(_TwoByTwo):
                 down, across = (padding * (1 - side) for side in (p, q))
                 pairs[:, down : down + part.shape[1], across : across + part.shape[2], p, q] = part
         return self._convolve(pairs.flatten(3), high - 1, wide - 1)
+
+
+def _mix(first: Tensor, second: Tensor) -> tuple[Tensor, ...]:
+    """Two taps as the four products need them."""
+    return first, (first + second) / 2, (first - second) / 2, second
 
 
 def _check(plain: nn.Conv2d | nn.ConvTranspose2d, kind: type[nn.Module], *paddings: int) -> None:
