@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
+from detectors.strokes.boxes import check_boxes
+from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.learned import StrokeReader
+from detectors.strokes.sizes import LARGEST, Reader, page_factor, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
 from pipeline.selection import InkSelection
@@ -20,23 +22,14 @@ from pipeline.types import Array, TextRegion
 
 NEAR = 4  # px: ink may reach so far out of its region
 INK = 128  # of 255: a pixel is ink from this likelihood on, printed or handwritten
+SURE = 210  # ... and surely ink from this one on
 POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
 POSSIBLE_REACH = 3  # ... somewhere within so many px
 HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, where it hangs on ink that is surely one
 HAND_SIDE = 31  # px: of the ink in a square of this side ...
 HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
-LARGEST = 64  # px: the network misses parts of larger letters, so text this high is read from a smaller page, too ...
-SHOWN = 48  # ... on which it has this height at most; the classical mask needs no help there
 CORE = 0.25  # of a region's height: further in than this it is not asked; rules run along the edges of a line
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
-
-
-class Reader(Protocol):
-    """What reads a page's ink: ``StrokeReader``."""
-
-    def read(self, image: Array, wanted: Array | None = None) -> Array:
-        """See ``StrokeReader.read``."""
-        ...
 
 
 class LearnedSegmenter:
@@ -59,7 +52,8 @@ class LearnedSegmenter:
         levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
             ink = whole_strokes(levels)
-            ink = ink & ~print_under_pens(image, levels, ink)
+            under = print_under_pens(image, levels, ink)
+            ink = (ink | in_pen_colours(image, levels, ink)) & ~under
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
@@ -70,7 +64,7 @@ class LearnedSegmenter:
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
     ) -> tuple[Array, Array | None]:
         """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
-        levels = self._reader.read(image, wanted)
+        levels = read_page(self._reader, image, outlines, wanted)
         return levels if selection.remove == "handwriting" else read_tall(self._reader, image, outlines, levels), None
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
@@ -94,7 +88,10 @@ class CombinedSegmenter(LearnedSegmenter):
             return super()._look(image, outlines, wanted, selection)
         # side by side, as the network leaves Python's lock to the classical mask, whose many small calls take turns
         # for it; which of the two has more to do depends on the page, so that both may have all threads
-        jobs = (partial(self._reader.read, image, wanted), partial(stroke_mask, image, outlines, self._threads))
+        jobs = (
+            partial(read_page, self._reader, image, outlines, wanted),
+            partial(stroke_mask, image, outlines, self._threads),
+        )
         levels, classical = map_in_threads(lambda job: job(), jobs, self._threads)
         return levels, classical
 
@@ -103,49 +100,25 @@ class CombinedSegmenter(LearnedSegmenter):
         return near if selection.remove == "handwriting" else True
 
 
-def read_tall(reader: Reader, image: Array, outlines: list[Array], levels: Array) -> Array:
-    """``levels`` with what ``reader`` sees of tall text on a smaller copy of the page, where it sees more there.
-
-    The network knows glyphs of up to some 100 px; of larger ones it takes the insides for solid shapes. Outside the
-    tall ``outlines`` nothing changes. (H, W, 2) uint8.
-    """
-    factors = [_reduction(outline) for outline in outlines]
-    result = levels.copy() if max(factors, default=1) > 1 else levels
-    for factor in sorted(set(factors) - {1}):
-        chosen = [outline for outline, own in zip(outlines, factors, strict=True) if own == factor]
-        inside = polygon_mask(chosen, *levels.shape[:2])
-        size = tuple(max(round(side / factor), 1) for side in image.shape[1::-1])
-        near = cv2.resize(inside.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        seen = reader.read(cv2.resize(image, size, interpolation=cv2.INTER_AREA), near)
-        seen = cv2.resize(seen, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        more = inside & (likelihood(seen) > likelihood(result))
-        result[more] = seen[more]
-    return result
-
-
-def _reduction(outline: Array) -> int:
-    """How many times smaller a page is on which this text is read; 1 unless it is tall."""
-    height = min(cv2.minAreaRect(outline.astype(np.float32))[1])
-    return int(np.ceil(height / SHOWN)) if height >= LARGEST else 1
-
-
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
     """The classical mask less what the network is sure is no ink."""
     possible = _grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
     vetoed = np.zeros(classical.shape, bool)
     doubted = np.zeros(classical.shape, bool)
+    largest = LARGEST * page_factor(outlines)
     for outline in outlines:
         window, inside = _place(outline, classical.shape)
         found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
         agreed = int(np.count_nonzero(found & possible[window]))
         around = _grow(inside, NEAR)
-        if height < LARGEST and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
+        if height < largest and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
             vetoed[window] |= around & ~possible[window]
             doubted[window] |= _deep(inside, CORE * height)
         else:
             doubted[window] |= around
     vetoed &= ~doubted
-    return classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
+    ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
+    return ink & ~check_boxes(ink, likelihood(levels) >= SURE)
 
 
 def likelihood(levels: Array) -> Array:

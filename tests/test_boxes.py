@@ -1,0 +1,99 @@
+"""Empty check boxes stay on the page; letters that look like them, and boxes with a tick, do not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from detectors.strokes.boxes import check_boxes
+from detectors.strokes.segmenters import CombinedSegmenter
+from pipeline.selection import InkSelection
+from pipeline.types import TextRegion
+
+SIDE = 120
+
+
+def drawn(side, thickness, angle=0.0):
+    """(H, W) bool: a square frame in the middle, turned by degrees."""
+    corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (side, side), angle)).round().astype(np.int32)
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.polylines(ink, [corners], True, 1, thickness)
+    return ink.view(bool)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(14, 70), st.integers(1, 3), st.floats(-20, 20))
+def test_a_frame_that_the_network_does_not_see_is_a_box_however_it_is_turned(side, thickness, angle):
+    assume(thickness < side / 8)
+    frame = drawn(side, thickness, angle)
+    assert np.array_equal(check_boxes(frame, np.zeros_like(frame)), frame)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(14, 70), st.integers(1, 3), st.floats(-20, 20))
+def test_a_frame_that_the_network_sees_is_a_letter(side, thickness, angle):
+    frame = drawn(side, thickness, angle)
+    assert not check_boxes(frame, frame).any()
+
+
+def test_the_rest_of_a_box_is_kept_where_the_network_sees_bits_of_it():
+    frame = drawn(40, 3)
+    seen = np.zeros_like(frame)
+    seen[36:44, 70:76] = True  # a corner
+    assert np.array_equal(check_boxes(frame, seen & frame), frame)
+
+
+def with_tick():
+    ink = drawn(40, 3)
+    tick = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.line(tick, (36, 36), (84, 84), 1, 3)
+    cv2.line(tick, (84, 36), (36, 84), 1, 3)
+    return ink | tick.view(bool)
+
+
+def solid():
+    ink = np.zeros((SIDE, SIDE), bool)
+    ink[40:80, 40:80] = True
+    return ink
+
+
+def open_frame():
+    ink = drawn(40, 3)
+    ink[38:84, 76:] = False
+    return ink
+
+
+@pytest.mark.parametrize(
+    "ink", [with_tick(), solid(), open_frame(), drawn(6, 1)], ids=["ticked", "solid", "open", "too small"]
+)
+def test_what_is_no_empty_frame_is_no_box(ink):
+    assert not check_boxes(ink, np.zeros_like(ink)).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_only_ink_is_ever_a_box(seed):
+    rng = np.random.default_rng(seed)
+    ink = cv2.resize(rng.integers(0, 2, (20, 20)).astype(np.uint8), (80, 80), interpolation=cv2.INTER_NEAREST) > 0
+    assert not (check_boxes(ink, rng.random((80, 80)) > 0.9) & ~ink).any()
+
+
+def test_a_box_beside_a_short_label_stays_though_the_two_masks_agree_on_half_of_the_ink():
+    """As ``Yes`` and ``No`` on forms: the classical mask takes the box for a letter of the line."""
+    image = np.full((SIDE, 240, 3), 255, np.uint8)
+    image[drawn(34, 3)[:, :SIDE].nonzero()] = 0
+    label = np.zeros(image.shape[:2], bool)
+    for x in (90, 102, 114):
+        label[46:76, x : x + 5] = True
+    image[label] = 0
+
+    class SeesTheLabel:
+        def read(self, page, wanted=None):
+            return np.stack([label * np.uint8(255), np.zeros(label.shape, np.uint8)], axis=2)
+
+    regions = (TextRegion(np.float32([[36, 36], [126, 36], [126, 84], [36, 84]])),)
+    ink = CombinedSegmenter(reader=SeesTheLabel()).segment(image, regions, InkSelection())
+    assert ink[label].all() and not ink[40:80, 40:80].any()
