@@ -91,9 +91,17 @@ def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
 
 def is_word(reading: Reading) -> bool:
     """Whether a region reads as several characters, and not as what lines and boxes are read as."""
+    return _is_wordy(reading) and reading.score >= LEGIBLE_WORD
+
+
+def is_half_word(reading: Reading) -> bool:
+    """Whether a region that was text before something was removed from it still reads as several characters."""
+    return _is_wordy(reading) and reading.score >= HALF_LEGIBLE
+
+
+def _is_wordy(reading: Reading) -> bool:
     characters = [c for c in reading.text if c.isalnum()]
-    wordy = len(characters) >= LEAST_LETTERS and not all(c in BOX_LIKE for c in characters)
-    return wordy and reading.score >= LEGIBLE_WORD
+    return len(characters) >= LEAST_LETTERS and not all(c in BOX_LIKE for c in characters)
 
 
 def believed_share(image: Array, levels: Array, polygon: Array) -> float:

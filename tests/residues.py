@@ -45,6 +45,7 @@ class Stand:
 
     def __init__(self, tries, by_ink=False, whole_regions=False):
         self.tries, self.calls = tries, []
+        find_staying = (lambda image, near: np.zeros(near.shape, bool)) if by_ink else None
         self.tools = Tools(
             self.detect,
             self.read_ink,
@@ -53,7 +54,7 @@ class Stand:
             self.remove,
             self.fill,
             None,
-            by_ink,
+            find_staying,
             whole_regions,
         )
 

@@ -64,6 +64,29 @@ def test_handwriting_that_is_left_is_found_by_its_ink():
     assert not (verdict.image < 100).any()
 
 
+def test_print_beside_handwriting_that_is_left_does_not_go_with_it():
+    stand, stays = Stand(9, by_ink=True), np.zeros((SIDE, SIDE), bool)
+    stays[46:64, 60:80] = True
+    tools = replace(stand.tools, find_staying=lambda image, near: stays)
+    verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), tools)
+    assert [name for name, _ in stand.calls] == ["remove", "fill"]
+    assert all(mask.any() and not mask[stays].any() for _, mask in stand.calls)
+
+
+@pytest.mark.parametrize(("text", "left"), [("SAIM", True), ("SA", False), ("|||", False)])
+def test_text_that_still_reads_as_a_word_by_half_is_left(text, left):
+    """A pale word across a cheque: removed again, it reads worse than anything new that would count as text."""
+    stand = Stand(99)
+    said = iter([reading("SAMPLE", 0.91)])
+    tools = replace(
+        stand.tools,
+        read_text=lambda image, regions: [next(said, reading(text, 0.68)) for _ in regions],
+        read_ink=lambda image, wanted: np.zeros(image.shape[:2], int),
+    )
+    verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), tools)
+    assert verdict.attempts == (2 if left else 1) and bool(verdict.residual) == left
+
+
 def test_further_removals_that_leave_handwriting_are_taken_back():
     stand = Stand(9, by_ink=True)
     page, nothing = with_bars(paper()), np.zeros((SIDE, SIDE), bool)

@@ -23,6 +23,7 @@ from pipeline.residue import (
     has_ghost,
     ink_clusters,
     is_dark,
+    is_half_word,
     is_text,
     is_word,
     light_clusters,
@@ -55,8 +56,9 @@ class Tools:
     (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
     image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
     gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
-    ``by_ink``: ink of one kind goes (handwriting), and the detector cannot tell; ``whole_regions``: at last, all of a
-    region may go, and not its ink only.
+    ``find_staying``: ink of one kind goes (handwriting), and the detector cannot tell; takes an image and where to
+    look, and says which pixels are ink of the other kind, (H, W) bool. None where all ink goes. ``whole_regions``: at
+    last, all of a region may go, and not its ink only.
     """
 
     detect: Callable[[Array], Sequence[TextRegion]]
@@ -66,8 +68,13 @@ class Tools:
     remove: Callable[[Array, Array], Array]
     fill: Callable[[Array, Array], Array]
     reread: Callable[[Array, Sequence[Array]], tuple[Sequence[Array], Sequence[Array]]] | None = None
-    by_ink: bool = False
+    find_staying: Callable[[Array, Array], Array] | None = None
     whole_regions: bool = False
+
+    @property
+    def by_ink(self) -> bool:
+        """Whether ink of one kind goes."""
+        return self.find_staying is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +145,9 @@ class Look:
         windows = join_windows(before, NEARBY, image.shape)
         sheet = lay_out(image, windows, [1.0] * len(windows))
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
-        left = self._bearing(image, levels, [p for p in placed if p is not None and covered(p, before)])
+        seen = [p for p in placed if p is not None and covered(p, before)]
+        left = self._bearing(image, levels, seen)
+        left += [p for p, reading in self._read(image, seen) if is_half_word(reading) and not covered(p, left)]
         # where it is dark, what the detector did not see before it does not see now: it is read where it stood
         dark = [p for p in before if is_dark(image, p) and not covered(p, left)]
         left += self._worded(image, dark)

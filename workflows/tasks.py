@@ -22,9 +22,8 @@ from pipeline.masks import polygon_mask, soft_mask
 from pipeline.previews import PageViews
 from pipeline.readings import Reading
 from pipeline.results import Failure, PageResult
-from pipeline.stitching import stitch
 from pipeline.structure import structure_at
-from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
+from pipeline.tiling import PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from pipeline.zones import zones_file
 from workflows.anonymity import hide_seams
@@ -40,6 +39,7 @@ from workflows.tools import (
     make_detector,
     make_remover,
     make_text_reader,
+    put_back,
     remover_settings,
     threads_of,
     verification_tools,
@@ -141,7 +141,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
         return show_choice(prepared, target, settings)
     with clock.stage("stitch"):
         if prepared.tiles:
-            page = replace(page, image=stitch(page.image, prepared.text_mask, removed.tiles, TILE_MARGIN))
+            page = replace(page, image=put_back(page.image, prepared.text_mask, removed.tiles, settings))
     verdict = Verdict(page.image, prepared.text_mask, (), 0, ())
     if settings.verifies:
         with clock.stage("verify"):

@@ -20,11 +20,12 @@ from detectors.registry import create_detector
 from detectors.strokes.base import StrokeSegmenter
 from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.masks import polygon_mask, soft_mask
+from pipeline.pens import clear_paper
 from pipeline.selection import InkSelection
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
-from pipeline.types import Array, PageRef, TextRegion
+from pipeline.types import Array, PageRef, RestoredTile, TextRegion
 from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
@@ -32,6 +33,8 @@ from workflows.kept_tools import kept
 from workflows.looking import Tools, as_regions
 from workflows.places import local_path
 from workflows.selecting import reread
+
+LIKELY = 128  # of 255: a pixel is ink from this likelihood on
 
 
 def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings, everywhere: bool = False) -> Array:
@@ -46,7 +49,13 @@ def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings,
     return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where))
 
 
-def remove_under(image: Array, mask: Array, remover: Remover) -> Array:
+def put_back(image: Array, mask: Array, tiles: Sequence[RestoredTile], settings: RunSettings) -> Array:
+    """The image (H, W, 3) uint8 RGB with what a remover predicts under the mask (H, W) bool."""
+    stitched = stitch(image, mask, tiles, TILE_MARGIN)
+    return clear_paper(image, stitched, mask) if settings.remove == "handwriting" else stitched
+
+
+def remove_under(image: Array, mask: Array, remover: Remover, settings: RunSettings) -> Array:
     """The image (H, W, 3) uint8 RGB without what is under the mask (H, W) bool, by a remover."""
     boxes = plan_tiles(mask, remover.tile_side)
     if not boxes:
@@ -57,7 +66,7 @@ def remove_under(image: Array, mask: Array, remover: Remover) -> Array:
         soft = soft_mask([outline[:, 0].astype(np.float32) for outline in outlines if len(outline) > 2], *mask.shape)
     structure = structure_at(image, boxes) if remover.needs_structure else None
     tiles = cut_tiles(image, PageMaps(mask, mask, soft, structure), boxes)
-    return stitch(image, mask, remover.remove(tiles), TILE_MARGIN)
+    return put_back(image, mask, remover.remove(tiles), settings)
 
 
 def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
@@ -76,16 +85,21 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
     def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
 
+    def find_staying(image: Array, wanted: Array) -> Array:
+        levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
+        other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
+        return np.asarray(levels_of(levels, other) >= LIKELY) & wanted
+
     return Tools(
         detect=lambda image: detector.detect(image, ref),
         read_ink=read_ink,
         find_ink=lambda image, regions: segmenter.segment(image, tuple(regions), selection),
         read_text=lambda image, regions: make_text_reader(threads).read(image, regions),
-        remove=lambda image, mask: remove_under(image, mask, remover),
-        fill=lambda image, mask: remove_under(image, mask, plain),
+        remove=lambda image, mask: remove_under(image, mask, remover, settings),
+        fill=lambda image, mask: remove_under(image, mask, plain, settings),
         reread=by_text if settings.match or settings.entities or settings.words else None,
         whole_regions=settings.anonymize,
-        by_ink=settings.remove != "all",
+        find_staying=None if settings.remove == "all" else find_staying,
     )
 
 

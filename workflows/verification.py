@@ -79,7 +79,7 @@ def _remove_ink(verdict: Verdict, look: Look) -> Verdict:
     """Remove what is ink in the residual regions, and a little around it, as the rest of the page was."""
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual))
     near = polygon_mask([grown(p) for p in verdict.residual], *verdict.mask.shape)
-    mask = _grow((ink | verdict.mask) & near, GROWTH) & look.allowed
+    mask = _grow((ink | verdict.mask) & near, GROWTH) & look.allowed & ~_staying(verdict.image, near, look)
     return replace(verdict, image=look.tools.remove(verdict.image, mask), mask=verdict.mask | mask)
 
 
@@ -89,8 +89,14 @@ def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
     if not look.tools.whole_regions:
         ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
         near &= _grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH)
+        near &= ~_staying(verdict.image, near, look)
     mask = near & look.allowed
     return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
+
+
+def _staying(image: Array, near: Array, look: Look) -> Array:
+    """Ink of the kind that stays, (H, W) bool: print that was made out under a pen would go with the pen's place."""
+    return np.zeros(near.shape, bool) if look.tools.find_staying is None else look.tools.find_staying(image, near)
 
 
 def _grow(mask: Array, by: int) -> Array:

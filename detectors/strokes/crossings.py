@@ -5,12 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.pens import APART, DARKER, stroke_colours, towards
 from pipeline.types import Array
 
 INK = 128  # of 255: the likelihood from which a pixel is ink of a kind
-DARKER = 25  # percent of a stroke's pixels are darker than its colour: its rims are paler than it is
 SURE = 200  # of 255: what tells a pen's colour
-APART = 60.0  # grey levels between pen and print, in their colours: closer together they cannot be told apart
 NEARER = 0.6  # of the way from the pen's colour to the print's: a pixel that is so far along is print
 REACH = 2  # px: print seen through a pen goes on so near outside of it
 
@@ -29,30 +28,13 @@ def print_under_pens(image: Array, levels: Array, ink: Array) -> Array:
         return np.zeros(ink.shape, bool)
     toner = np.percentile(image[printed], DARKER, axis=0)
     count, label = cv2.connectedComponents(ink.view(np.uint8), connectivity=8)
-    pens = _colours(image, label, ink & (levels[..., 1] >= SURE), count)
-    away = toner - pens  # (strokes, 3)
-    length = np.linalg.norm(away, axis=1)
-    apart = length > APART  # NaN, where a stroke has no sure pixel, is not
+    pens = stroke_colours(image, label, ink & (levels[..., 1] >= SURE), count)
+    apart = np.linalg.norm(toner - pens, axis=1) > APART  # NaN, where a stroke has no sure pixel, is not
     rows, columns = np.nonzero(ink)
     stroke = label[rows, columns]
-    along = ((image[rows, columns] - pens[stroke]) * away[stroke]).sum(axis=1) / np.maximum(length[stroke], 1) ** 2
     through = np.zeros(ink.shape, bool)
-    through[rows, columns] = apart[stroke] & (along > NEARER)
+    through[rows, columns] = apart[stroke] & (towards(image[rows, columns], pens[stroke], toner) > NEARER)
     return through & _going_on(through, printed)
-
-
-def _colours(image: Array, label: Array, sure: Array, count: int) -> Array:
-    """The colour of each stroke, (count, 3): from its ``sure`` pixels; NaN where there are none."""
-    rows, columns = np.nonzero(sure)
-    order = np.argsort(label[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
-    cuts = np.searchsorted(label[rows, columns], np.arange(count + 1))
-    colours = np.full((count, 3), np.nan)
-    for k in range(count):
-        part = slice(cuts[k], cuts[k + 1])
-        if cuts[k + 1] > cuts[k]:
-            colours[k] = np.percentile(image[rows[part], columns[part]], DARKER, axis=0)
-    return colours
 
 
 def _going_on(through: Array, printed: Array) -> Array:
