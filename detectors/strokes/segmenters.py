@@ -12,7 +12,7 @@ from detectors.strokes.boxes import check_boxes
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.learned import StrokeReader
-from detectors.strokes.sizes import LARGEST, Reader, page_factor, read_page, read_tall
+from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
 from pipeline.selection import InkSelection
@@ -105,7 +105,7 @@ def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
     possible = _grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
     vetoed = np.zeros(classical.shape, bool)
     doubted = np.zeros(classical.shape, bool)
-    largest = LARGEST * page_factor(outlines)
+    largest = LARGEST * page_factors(outlines)[0]
     for outline in outlines:
         window, inside = _place(outline, classical.shape)
         found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])

@@ -17,7 +17,7 @@ FEWEST = 8  # regions: a page with so many ...
 LOW = (
     25  # percent that are lower than the others are as low as small print; if even they are high, the page is large ...
 )
-SHOWN_LOW = 56  # px ... and shown so much smaller that they have this height
+SHOWN_LOW = 56, 72  # px ... and is shown so much smaller that this quartile has these heights
 
 
 class Reader(Protocol):
@@ -28,22 +28,27 @@ class Reader(Protocol):
         ...
 
 
-def page_factor(outlines: Sequence[Array]) -> float:
-    """How many times smaller the network is shown a page with these text regions (N, 2); 1 is as it is.
+def page_factors(outlines: Sequence[Array]) -> tuple[float, ...]:
+    """How many times smaller the network is shown a page with these text regions (N, 2), largest first; 1 is as it is.
 
     Photographs of a page have 400 dpi and more. There the network takes the paper's fibres for ink, and check boxes.
     """
     heights = [min(cv2.minAreaRect(outline.astype(np.float32))[1]) for outline in outlines]
     low = float(np.percentile(heights, LOW)) if len(heights) >= FEWEST else 0.0
-    return low / SHOWN_LOW if low >= LARGEST else 1.0
+    return tuple(max(low / shown, 1.0) for shown in SHOWN_LOW) if low >= LARGEST else (1.0,)
 
 
 def read_page(reader: Reader, image: Array, outlines: Sequence[Array], wanted: Array | None) -> Array:
     """Likelihoods (H, W, 2) uint8 of print and handwriting on a page, shown smaller where all its text is large.
 
+    Then it is shown in two sizes, and the mean counts: whether a pen's stroke is handwriting may change with the size.
     ``image`` (H, W, 3) uint8 RGB; ``wanted`` (H, W) bool is what needs to be read, None is all of it.
     """
-    factor = page_factor(outlines)
+    seen = [_read_smaller(reader, image, factor, wanted) for factor in page_factors(outlines)]
+    return seen[0] if len(seen) == 1 else cv2.addWeighted(seen[0], 0.5, seen[1], 0.5, 0)
+
+
+def _read_smaller(reader: Reader, image: Array, factor: float, wanted: Array | None) -> Array:
     if factor == 1:
         return reader.read(image, wanted)
     size = tuple(max(round(side / factor), 1) for side in image.shape[1::-1])
