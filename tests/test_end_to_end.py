@@ -32,7 +32,7 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-@pytest.mark.parametrize("name", ["form.png", "exam.jpg", "letter.png"])
+@pytest.mark.parametrize("name", ["form.png", pytest.param("exam.jpg", marks=pytest.mark.slow), "letter.png"])
 def test_text_goes_and_the_page_stays(name: str, tmp_path: Path, restore_docs: Program) -> None:
     done = restore_docs(EXAMPLES / name, "--out", tmp_path, "--jobs", "1", "--format", "png", "--lossless")
     entry = done.document(name)

@@ -31,6 +31,7 @@ raise SystemExit(trainer.main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["strokes", "ctrnet"])
 def test_a_trainer_needs_little(network, tmp_path):
     shards = write_shards(tmp_path / "shards")
