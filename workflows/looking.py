@@ -143,9 +143,11 @@ class Look:
         if self.tools.by_ink:
             return self._written(np.where(near, levels, 0))
         windows = join_windows(before, NEARBY, image.shape)
-        sheet = lay_out(image, windows, [1.0] * len(windows))
-        placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
-        seen = [p for p in placed if p is not None and covered(p, before)]
+        seen: list[Array] = []
+        for scale in (1.0, SMALLER):  # what only one of the first looks saw, only the like of it sees again
+            sheet = lay_out(image, windows, [scale] * len(windows))
+            placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
+            seen += [p for p in placed if p is not None and covered(p, before) and not covered(p, seen)]
         left = self._bearing(image, levels, seen)
         left += [p for p, reading in self._read(image, seen) if is_half_word(reading) and not covered(p, left)]
         # where it is dark, what the detector did not see before it does not see now: it is read where it stood
