@@ -78,13 +78,12 @@ class Mode:
 
 def modes_of(name: str) -> list[Mode]:
     """The modes of a set, the program's default first."""
-    masks = TELL_HAND if name in OF_HAND else ("combined", "classical", "learned", "polygons")
+    masks = TELL_HAND if name in OF_HAND else ("combined", "classical", "learned")
     removers = ("auto", "fill", "ctrnet", "telea")
     verified = [Mode("detected", masks[0], remover, "on") for remover in removers[:2]]
     first_look = [Mode("detected", mask, remover, "off") for mask, remover in itertools.product(masks, removers)]
-    outer = dict.fromkeys((masks[0], masks[-1]))
-    told = [Mode("annotated", mask, remover, "off") for mask, remover in itertools.product(outer, removers)]
-    return [*verified, *first_look, *told]
+    boxes = [] if name in OF_HAND else [Mode("detected", "polygons", "auto", "off")]
+    return [*verified, *first_look, *boxes]
 
 
 class Telea:
@@ -227,9 +226,8 @@ def write(out: Path, samples: Path, cache: Path, commit: str, missing: int) -> N
         "",
         "    python benchmarks/quality.py ../shared/samples --jobs 2",
         "",
-        "A row is what `restore-docs evaluate SAMPLES/pairs/SET --mask MASK --remover REMOVER --masks REGIONS --verify",
-        "on|off` does: the whole way of a page through the program. *Regions* says where it is told that text is:",
-        "`detected` by the detector, as users have it; `annotated` by the data set, as papers have it; `verified`:",
+        "A row is what `restore-docs evaluate SAMPLES/pairs/SET --mask MASK --remover REMOVER --verify on|off` does: the",
+        "whole way of a page through the program, where the detector finds text, as users have it. *Verified*:",
         "with verification and a second removal. The first row of a table is the program's default. Telea is OpenCV's",
         "inpainting under our masks. Rows in italics are quoted from the notes that come with the pairs; their boxes",
         "and strokes are the truth's own, but for the last. `hand` and `handscan` are cleaned of handwriting only.",
