@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_ctrnet_network import SMALL, _one_thread, _same_weights_every_time, batch, small  # noqa: F401 - fixtures
 from torch import nn
 
-from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution, use_winograd
+from remover.ctrnet.inference import InferenceGenerator, RowsConvolution, enlarged_convolution
 from remover.ctrnet.products import Scratch, can_multiply
 from remover.ctrnet.winograd import WinogradConv2d
 
@@ -127,22 +127,6 @@ def test_winograd_does_not_depend_on_who_else_is_there(dtype):
 def test_winograd_mirrors_what_has_no_padding_only():
     with pytest.raises(ValueError, match="mirrored"):
         WinogradConv2d(nn.Conv2d(1, 1, 3, 1, 1), Scratch(), torch.float32, mirrored=True)
-
-
-@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-4), (torch.bfloat16, 0.04)])
-@pytest.mark.parametrize("seed", [1, 5])
-def test_inference_with_winograd_computes_the_same(seed, dtype, most):
-    if not can_multiply(dtype):
-        pytest.skip(f"no {dtype} here")
-    generator = small(seed)
-    network = InferenceGenerator(generator)
-    use_winograd(network, dtype)
-    inputs = batch(make_sample(seed, 64, 96), make_sample(seed, 64, 96, 1))
-    with torch.inference_mode():
-        prediction = network.to(dtype)(*(part.to(dtype) for part in inputs))
-        assert (prediction - generator(*inputs).prediction).abs().max() < most
-    layers = sum(isinstance(module, WinogradConv2d) for module in network.modules())
-    assert layers == 6 * SMALL.lgcm_blocks + 14
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
