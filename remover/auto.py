@@ -21,6 +21,7 @@ from pipeline.threads import map_in_threads
 from pipeline.types import Array, Box, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.fill import fill, has_greys
+from remover.windows import Window, plan_windows
 
 # Grey levels by which the known pixels of a square vary, after a blur that takes most of a scan's grain off. On the
 # sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge. Of the strokes below 5,
@@ -35,15 +36,13 @@ LEAST_KNOWN = 0.1  # the share of a square that must be known to say anything
 # print behind a pen's stroke, and asking lost 2.6 dB there.
 GHOST, GONE = 0.1, 0.15
 LEAST_CONTRAST = 20  # grey levels by which a stroke is lighter than the fill, if it is to count as light
-CONTEXT = 48  # px that the network sees around uneven strokes, where it need not see the whole tile
-LEAST_SIDE, SIDE_STEP = 256, 64  # px: it was trained on crops of 256, and every new size costs it some preparation
 RIM = 1  # px next to the strokes that are left out: they carry some ink
 
 
 class PrefilledRemover(Protocol):
     """A remover that takes fills of its tiles along with them, as CTRNet does.
 
-    ``takes_any_size``: tiles may have any sides that are multiples of 64, and less costs less.
+    ``takes_any_size``: tiles may have any sides that are multiples of 32, and less costs less.
     """
 
     needs_structure: bool
@@ -87,17 +86,19 @@ class AutoRemover:
         chosen = [number for number, share in enumerate(shares) if share.any()]
         if chosen:
             network = self._load()
-            windows = [_find_window(shares[number], network.takes_any_size) for number in chosen]
-            asked = [_cut(tiles[number], window) for number, window in zip(chosen, windows, strict=True)]
-            seen = [fills[number][window.slices] for number, window in zip(chosen, windows, strict=True)]
+            windows = [
+                (number, window)
+                for number in chosen
+                for window in _find_windows(shares[number], network.takes_any_size)
+            ]
+            asked = [_cut(tiles[number], window.box) for number, window in windows]
+            seen = [fills[number][window.box.slices].copy() for number, window in windows]
             predicted = network.remove(asked, seen)
-            for number, window, part, restored in zip(chosen, windows, asked, predicted, strict=True):
-                filled = fills[number]
-                fills[number] = filled.copy()  # what the network was given stays as it is
-                share = shares[number][window.slices]
-                share = share * believe(part.image, part.text_mask, filled[window.slices], restored.image)
-                mixed = _mix(part, filled[window.slices], restored.image, share)
-                fills[number][window.slices] = mixed
+            for (number, window), part, filled, restored in zip(windows, asked, seen, predicted, strict=True):
+                share = shares[number][window.box.slices] * window.strokes
+                share = share * believe(part.image, part.text_mask, filled, restored.image)
+                mixed = _mix(part, filled, restored.image, share)
+                np.copyto(fills[number][window.box.slices], mixed, where=window.strokes[..., None])
         return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, fills, strict=True))
 
     def _load(self) -> PrefilledRemover:
@@ -160,22 +161,11 @@ def _load_network(settings: RemoverSettings) -> PrefilledRemover:
     return CtrnetRemover(settings)
 
 
-def _find_window(share: Array, any_size: bool) -> Box:
-    """What the network is to see of a tile, in the tile's pixels: all strokes that are uneven, and their context."""
+def _find_windows(share: Array, any_size: bool) -> list[Window]:
+    """What the network is to see of a tile, in the tile's pixels, for all strokes that are uneven."""
+    uneven = share > 0
     height, width = share.shape
-    if not any_size:
-        return Box(0, 0, width, height)
-    (y0, y1), (x0, x1) = (_span(np.asarray(share.any(axis=axis))) for axis in (1, 0))
-    return Box(x0, y0, x1, y1)
-
-
-def _span(filled: Array) -> tuple[int, int]:
-    """The range along an axis around what is filled: its length a multiple of the step, or the whole axis."""
-    places = np.flatnonzero(filled)
-    low, high = int(places[0]) - CONTEXT, int(places[-1]) + 1 + CONTEXT
-    length = min(max(-(-(high - low) // SIDE_STEP) * SIDE_STEP, LEAST_SIDE), filled.size)
-    start = min(max((low + high - length) // 2, 0), filled.size - length)
-    return start, start + length
+    return plan_windows(uneven) if any_size else [Window(Box(0, 0, width, height), uneven)]
 
 
 def _cut(tile: Tile, window: Box) -> Tile:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given as given_any
@@ -11,9 +12,10 @@ from small_ctrnet import write_small_documents
 
 from pipeline.errors import SetupError
 from pipeline.types import Box, RestoredTile, Tile
-from remover.auto import CONTEXT, LEAST_SIDE, SIDE_STEP, AutoRemover, _span, measure_unevenness
+from remover.auto import AutoRemover, measure_unevenness
 from remover.base import RemoverSettings
 from remover.fill import fill
+from remover.windows import CONTEXT, LEAST_SIDE, SIDE_STEP, plan_windows
 
 
 class FakeNetwork:
@@ -75,31 +77,48 @@ def test_the_network_answers_beside_the_rule_and_the_fill_far_from_it():
     assert beside.any() and (answer.image[beside] == network.colour).all()
 
 
-def test_a_network_that_takes_any_size_sees_uneven_strokes_with_their_context_and_answers_the_same():
+def test_a_network_that_takes_any_size_sees_less_and_answers_the_same():
     given = tile(0, rule=200)
     whole, part = FakeNetwork(), FakeNetwork(takes_any_size=True)
     (expected,) = AutoRemover(RemoverSettings(), whole).remove([given])
     (answer,) = AutoRemover(RemoverSettings(), part).remove([given])
     assert (answer.image == expected.image).all()
-    (box,) = part.seen
-    uneven = measure_unevenness(given.image, given.text_mask) > 0
-    rows, columns = np.flatnonzero(uneven.any(axis=1)), np.flatnonzero(uneven.any(axis=0))
-    assert box.y0 <= rows[0] - CONTEXT and rows[-1] + CONTEXT < box.y1
-    assert box.x0 <= columns[0] - CONTEXT and columns[-1] + CONTEXT < box.x1
-    assert box.width < 512 and part.fills[0].shape == (box.height, box.width, 3)
+    assert len(part.seen) == 2  # the two lines of type, apart
+    assert sum(box.width * box.height for box in part.seen) < 512 * 512 / 4
+    filled = fill(given.image, given.text_mask)
+    assert all((f == filled[box.slices]).all() for f, box in zip(part.fills, part.seen, strict=True))
 
 
 @settings(max_examples=200)
-@given_any(st.integers(1, 16), st.data())
-def test_a_window_holds_what_it_must_is_of_a_size_the_network_knows_and_stays_inside(steps, data):
-    length = 32 * steps
-    places = data.draw(st.lists(st.integers(0, length - 1), min_size=1, max_size=3))
-    filled = np.zeros(length, bool)
-    filled[places] = True
-    start, end = _span(filled)
-    assert 0 <= start <= max(0, min(places) - CONTEXT) or start == 0
-    assert min(length, max(places) + 1 + CONTEXT) <= end <= length
-    assert end - start == length or ((end - start) % SIDE_STEP == 0 and end - start >= LEAST_SIDE)
+@given_any(st.integers(1, 8), st.integers(1, 8), st.data())
+def test_every_stroke_is_whole_in_one_window_with_its_context_and_in_no_other(tall, wide, data):
+    strokes = np.zeros((64 * tall, 64 * wide), bool)
+    for _ in range(data.draw(st.integers(0, 6))):
+        y, x = data.draw(st.integers(0, 64 * tall - 1)), data.draw(st.integers(0, 64 * wide - 1))
+        strokes[y : y + data.draw(st.integers(1, 90)), x : x + data.draw(st.integers(1, 90))] = True
+    windows = plan_windows(strokes)
+    answered = np.zeros(strokes.shape, int)
+    for window in windows:
+        box = window.box
+        assert min(box.x0, box.y0) >= 0 and box.x1 <= 64 * wide and box.y1 <= 64 * tall
+        for side, whole in ((box.height, 64 * tall), (box.width, 64 * wide)):
+            assert side == whole or (side % SIDE_STEP == 0 and side >= LEAST_SIDE)
+        answered[box.slices] += window.strokes
+        rows, columns = np.nonzero(window.strokes)
+        assert rows.min() + box.y0 < CONTEXT or rows.min() >= CONTEXT
+        assert columns.min() + box.x0 < CONTEXT or columns.min() >= CONTEXT
+        assert rows.max() + CONTEXT < box.height or box.y1 == 64 * tall
+        assert columns.max() + CONTEXT < box.width or box.x1 == 64 * wide
+        count, label = cv2.connectedComponents(strokes.view(np.uint8), connectivity=8)
+        inside = set(label[box.slices][window.strokes])
+        assert all((label == number).sum() == (label[box.slices] == number).sum() for number in inside)
+    assert (answered == strokes).all()
+
+
+def test_strokes_far_apart_are_shown_apart_and_near_ones_together():
+    strokes = np.zeros((512, 512), bool)
+    strokes[40:60, 40:300:40] = strokes[450:470, 470:490] = True
+    assert [window.box for window in plan_windows(strokes)] == [Box(0, 0, 320, 128), Box(384, 384, 512, 512)]
 
 
 def test_a_stroke_is_answered_by_one_of_the_two_all_along():
