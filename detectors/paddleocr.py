@@ -12,12 +12,12 @@ import numpy as np
 
 from detectors.bands import Finding, Found, cut_piece, drop_enclosing, join_looks, merge_findings, plan_pieces
 from detectors.base import DetectorSettings
-from detectors.looks import Look, has_small_marks, plan_looks
+from detectors.looks import Look, is_low, plan_glances, plan_looks
 from detectors.models import load_model
 from pipeline.complaints import without_words
 from pipeline.errors import StageError
 from pipeline.geometry import clip_polygon, reading_order
-from pipeline.types import Array, PageRef, TextRegion
+from pipeline.types import Array, Box, PageRef, TextRegion
 
 
 class PaddleOcrDetector:
@@ -59,10 +59,15 @@ class PaddleOcrDetector:
     def _look_at_pieces(self, seen: Array, known: Sequence[Array], tallest: int) -> Iterator[Finding]:
         for box in plan_pieces(seen.shape[1], seen.shape[0]):
             piece, corner = cut_piece(seen, box), np.array((box.x0, box.y0), np.float32)
-            if tallest and not has_small_marks(piece, (polygon - corner for polygon in known), tallest):
-                continue
-            for polygon, score in self._find(piece):
-                yield Finding(polygon + corner, score, box)
+            glances: Sequence[Box] = (Box(0, 0, box.width, box.height),)
+            if tallest:
+                glances = plan_glances(piece, (polygon - corner for polygon in known), tallest)
+            for glance in glances:
+                place = glance.moved(box.x0, box.y0)
+                whole = glance.width * glance.height == box.width * box.height
+                for polygon, score in self._find(piece[glance.slices]):
+                    if whole or is_low(polygon, tallest):
+                        yield Finding(polygon + np.array((place.x0, place.y0), np.float32), score, place)
 
     def _find(self, piece: Array) -> list[Found]:
         """(polygon (4, 2) float32, score) in one piece, (H, W, 3) uint8 RGB with sides that are multiples of 32."""

@@ -52,6 +52,10 @@ class Box:
         """(rows, columns), to index an array whose origin is the page's; the box must lie inside it."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def moved(self, x: int, y: int) -> Box:
+        """The same rectangle, so many pixels further right and down."""
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
 
 @dataclass(frozen=True, slots=True)
 class PageRef:

@@ -8,7 +8,6 @@ there is no seam in it. A tile that is flat throughout never sees the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Protocol
 
@@ -170,9 +169,8 @@ def _find_windows(share: Array, any_size: bool) -> list[Window]:
 
 def _cut(tile: Tile, window: Box) -> Tile:
     """The part of a tile under a window in its pixels."""
-    box = Box(*(edge + at for edge, at in zip(astuple(window), (tile.box.x0, tile.box.y0) * 2, strict=True)))
     return Tile(
-        box,
+        window.moved(tile.box.x0, tile.box.y0),
         tile.image[window.slices],
         tile.text_mask[window.slices],
         tile.polygon_mask[window.slices],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 import shapely
@@ -23,7 +24,7 @@ from detectors.bands import (
     merge_findings,
     plan_pieces,
 )
-from detectors.looks import has_small_marks, plan_looks
+from detectors.looks import is_low, plan_glances, plan_looks
 from pipeline.geometry import as_shape
 from pipeline.types import Array, Box
 
@@ -147,21 +148,43 @@ def drawn(size: int, text: str = "", dark_on_light: bool = True) -> Array:
     return np.repeat(np.asarray(image)[:, :, None], 3, axis=2)
 
 
-def test_small_text_asks_for_a_closer_look() -> None:
-    assert has_small_marks(drawn(12, "tiny words"), [], 30)
-    assert has_small_marks(drawn(12, "tiny words", dark_on_light=False), [], 30)
+@pytest.mark.parametrize("dark_on_light", [True, False])
+def test_small_text_is_looked_at_closer_and_little_else(dark_on_light: bool) -> None:
+    image = cv2.copyMakeBorder(drawn(12, "tiny words", dark_on_light), 0, 752, 0, 936, cv2.BORDER_REPLICATE)
+    (glance,) = plan_glances(image, [], 30)
+    assert glance.x0 <= 160 and glance.x1 >= 310 and glance.y0 <= 165 and glance.y1 >= 262  # the text and its rim
+    assert glance.width * glance.height < 0.2 * image.shape[0] * image.shape[1]
+    assert not any(side % 32 for side in (glance.width, glance.height))
 
 
-def test_rules_flat_paper_and_known_text_do_not() -> None:
-    assert not has_small_marks(drawn(12), [], 30)
-    assert not has_small_marks(np.full((64, 64, 3), 200, np.uint8), [], 30)
+def test_a_piece_full_of_small_text_is_looked_at_whole() -> None:
+    image = drawn(12, "tiny words")
+    assert plan_glances(np.tile(image, (2, 1, 1)), [], 30) == (Box(0, 0, 600, 800),)
+
+
+def test_places_far_apart_are_looked_at_apart() -> None:
+    image = np.full((1184, 1696, 3), 235, np.uint8)
+    text = drawn(12, "tiny words")[200:225, 190:290]
+    image[40:65, 40:140] = image[1100:1125, 1500:1600] = text
+    first, second = sorted(plan_glances(image, [], 30), key=lambda box: box.x0)
+    assert first.x1 < 600 and first.y1 < 500 and second.x0 > 1100 and second.y0 > 700
+
+
+def test_rules_flat_paper_and_known_text_need_no_closer_look() -> None:
+    assert not plan_glances(drawn(12), [], 30)
+    assert not plan_glances(np.full((64, 64, 3), 200, np.uint8), [], 30)
     text = drawn(12, "tiny words")
-    assert not has_small_marks(text, [rectangle(198, 203, 270, 222)], 30)
+    assert not plan_glances(text, [rectangle(198, 203, 270, 222)], 30)
 
 
-def test_noise_does_not() -> None:
+def test_nor_does_noise() -> None:
     noise = np.random.default_rng(5).normal(200, 6, (400, 600, 3)).clip(0, 255).astype(np.uint8)
-    assert not has_small_marks(noise, [], 30)
+    assert not plan_glances(noise, [], 30)
+
+
+def test_what_a_glance_sees_of_a_picture_as_one_shape_is_no_small_text() -> None:
+    assert is_low(rectangle(0, 0, 400, 60), 30)
+    assert not is_low(rectangle(0, 0, 500, 300), 30)
 
 
 def test_shapes_used_here_are_what_they_claim() -> None:
