@@ -24,6 +24,7 @@ from pipeline.pens import clear_paper
 from pipeline.selection import InkSelection
 from pipeline.stitching import stitch
 from pipeline.structure import structure_at
+from pipeline.surroundings import keep_to_surroundings
 from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, PageRef, RestoredTile, TextRegion
 from remover.base import Remover, RemoverSettings
@@ -52,6 +53,8 @@ def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings,
 def put_back(image: Array, mask: Array, tiles: Sequence[RestoredTile], settings: RunSettings) -> Array:
     """The image (H, W, 3) uint8 RGB with what a remover predicts under the mask (H, W) bool."""
     stitched = stitch(image, mask, tiles, TILE_MARGIN)
+    if settings.remove == "all":
+        return keep_to_surroundings(image, stitched, mask)
     return clear_paper(image, stitched, mask) if settings.remove == "handwriting" else stitched
 
 
