@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.boxes import check_boxes
+from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.learned import StrokeReader
@@ -56,6 +57,7 @@ class LearnedSegmenter:
             ink = (ink | in_pen_colours(image, levels, ink)) & ~under
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
+            ink = ink if classical is None else ink & ~answer_bubbles(image, ink, outlines)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near, selection)

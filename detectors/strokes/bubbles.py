@@ -1,0 +1,172 @@
+"""Answer bubbles: the circles of a form or an exam that are filled in. They stay, and the letters in them go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.types import Array
+
+SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones some look like letters
+LONGEST = 1.35  # how much longer than wide it may be: pages are photographed aslant
+ROUND = 0.94  # of its outline lies so near an ellipse, ...
+NEAR_ELLIPSE = 0.06  # ... in its diameters, or a pixel and a half
+HOLLOW = 0.5  # of a ring is not ink
+SOLID = 0.85  # of a bubble that is filled in is ink, ...
+EVEN = 48  # ... and its grey levels range no wider, if nothing can be read in it
+FEWEST = 6  # alike on a page, apart from other marks: of fewer any may be a letter
+ALIKE = 0.15  # by which their diameters differ
+APART = 0.4  # of its diameter: so near beside it there is nothing but bubbles; letters of a word stand closer
+LOWEST = 0.55  # of the height of its line of text: a letter o has a third
+CLOSE = 2.2  # diameters from one middle to the next: rings and discs with two bubbles so near are some, too
+THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
+RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
+RIM = 1.5  # px around its line that belong to it
+_WINDOW, _CONTRAST = 41, 12  # px, and grey levels by which a line is darker than what is around it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A dark shape in a box (x, y, width, height) in px; with its ellipse (OpenCV's), if it is a ring or a disc.
+
+    ``line`` px is how wide a ring's line is at most: a letter in it counts as well.
+    """
+
+    box: tuple[int, int, int, int]
+    ring: bool = False
+    disc: bool = False
+    ellipse: tuple[tuple[float, float], tuple[float, float], float] | None = None
+    line: float = 0.0
+
+    @property
+    def size(self) -> float:
+        """The diameter of a bubble, px."""
+        return (self.box[2] + self.box[3]) / 2
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """x and y, px."""
+        return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
+
+
+def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array:
+    """Pixels of ``ink`` (H, W) bool on the lines of bubbles, and in those that are filled in, (H, W) bool.
+
+    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text. A row of circles looks like a word to a
+    detector, and their lines like ink to a mask by contrast. What tells them from letters: there are many of one size,
+    as high as their lines, with nothing beside them but others.
+    """
+    stay = np.zeros(ink.shape, np.uint8)
+    if not ink.any():
+        return stay.view(bool)
+    marks = _find_marks(image, ink)
+    rings = [mark for mark in marks if mark.ring and _is_high(mark, outlines)]
+    chosen = [ring for ring in rings if _count_alike(ring, rings) >= FEWEST and not _has_neighbours(ring, marks)]
+    chosen = [ring for ring in chosen if _count_alike(ring, chosen) >= FEWEST]
+    if not chosen:
+        return stay.view(bool)
+    line = float(np.percentile([ring.line for ring in chosen], THIN))
+    among = [mark for mark in marks if (mark.ring or mark.disc) and _stands_among(mark, chosen)]
+    for mark in (*chosen, *among):
+        _draw(stay, mark, line, image)
+    return stay.view(bool) & ink
+
+
+def _find_marks(image: Array, ink: Array) -> list[Mark]:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    dark = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW, _CONTRAST)
+    solid = (grey < np.median(grey) / 2).view(np.uint8)  # the middle of a disc is no darker than what is around it
+    reach = SIDES[1] // 2  # a bubble is seen whole where only a part of it is taken for ink, and a rule as a rule
+    dark = (dark | solid) & cv2.dilate(ink.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    shapes, tree = cv2.findContours(dark, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if tree is None:
+        return []
+    holes = np.zeros(len(shapes))
+    for number in np.flatnonzero(tree[0, :, 3] >= 0):
+        holes[tree[0, number, 3]] += cv2.contourArea(shapes[number])
+    return [_measure(shapes[number], float(holes[number])) for number in np.flatnonzero(tree[0, :, 3] < 0)]
+
+
+def _measure(shape: Array, hole: float) -> Mark:
+    x, y, width, height = cv2.boundingRect(shape)
+    box = (x, y, width, height)
+    if not SIDES[0] <= min(width, height) <= max(width, height) <= min(SIDES[1], LONGEST * min(width, height)):
+        return Mark(box)
+    ellipse = cv2.fitEllipse(shape)
+    away = _outside(ellipse, shape[:, 0, 0].astype(np.float32), shape[:, 0, 1].astype(np.float32))
+    if float(np.mean(np.abs(away) <= max(NEAR_ELLIPSE * min(width, height), 1.5))) < ROUND:
+        return Mark(box)
+    area = cv2.contourArea(shape)
+    size = (width + height) / 2
+    line = (1 - np.sqrt(min(hole / area, 1.0))) * size / 2
+    return Mark(box, hole >= HOLLOW * area, hole <= (1 - SOLID) * area, ellipse, float(line))
+
+
+def _outside(ellipse: tuple[tuple[float, float], tuple[float, float], float], x: Array, y: Array) -> Array:
+    """How far points lie outside an ellipse, about, px."""
+    middle, axes, angle = ellipse
+    turn = np.deg2rad(angle)
+    across = (x - middle[0]) * np.cos(turn) + (y - middle[1]) * np.sin(turn)
+    along = (y - middle[1]) * np.cos(turn) - (x - middle[0]) * np.sin(turn)
+    scaled = np.hypot(across / max(axes[0] / 2, 1.0), along / max(axes[1] / 2, 1.0))
+    return np.asarray((scaled - 1) * min(axes) / 2)
+
+
+def _is_high(mark: Mark, outlines: Sequence[Array]) -> bool:
+    """Whether a mark takes up most of the height of a line of text that it stands in."""
+    for outline in outlines:
+        points = outline.astype(np.float32)
+        if cv2.pointPolygonTest(points, mark.middle, False) >= 0 and mark.size < LOWEST * min(
+            cv2.minAreaRect(points)[1]
+        ):
+            return False
+    return True
+
+
+def _count_alike(mark: Mark, others: Sequence[Mark]) -> int:
+    return sum(abs(other.size - mark.size) <= max(ALIKE * mark.size, 1.5) for other in others)
+
+
+def _stands_among(mark: Mark, bubbles: Sequence[Mark]) -> bool:
+    """Whether a ring or a disc has two bubbles of its size beside it."""
+    near = [other for other in bubbles if np.hypot(*np.subtract(other.middle, mark.middle)) < CLOSE * mark.size]
+    return _count_alike(mark, near) >= 2
+
+
+def _has_neighbours(mark: Mark, marks: Sequence[Mark]) -> bool:
+    """Whether something else than bubbles stands right beside, above or below a mark, outside of it."""
+    return any(_is_beside(mark, other) for other in marks if not (other.ring or other.disc))
+
+
+def _is_beside(mark: Mark, other: Mark) -> bool:
+    x, y, width, height = mark.box
+    left, top, wide, high = other.box
+    if not 0.3 * width <= max(wide, high) <= RULE * width:  # dots and specks are no letters
+        return False
+    across, down = max(left - x - width, x - left - wide), max(top - y - height, y - top - high)
+    inside = left >= x and top >= y and left + wide <= x + width and top + high <= y + height
+    return not inside and min(across, down) < 0 and max(across, down) < APART * width
+
+
+def _draw(stay: Array, mark: Mark, line: float, image: Array) -> None:
+    """Mark a disc, or the line of a ring: what is in the ring is a letter, or paper, or a pencil's filling."""
+    if mark.ellipse is None:
+        return
+    x, y, width, height = mark.box
+    margin = int(RIM) + 1
+    rows = np.arange(max(y - margin, 0), min(y + height + margin, stay.shape[0]))
+    columns = np.arange(max(x - margin, 0), min(x + width + margin, stay.shape[1]))
+    away = _outside(mark.ellipse, columns[None].astype(np.float32), rows[:, None].astype(np.float32))
+    own, inside = away <= RIM, away < -line - RIM
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if not mark.disc or _is_uneven(image[window][inside]):
+        own &= ~inside
+    stay[window] |= own.view(np.uint8)
+
+
+def _is_uneven(pixels: Array) -> bool:
+    """Whether something may be read in a disc of these pixels, (N, 3)."""
+    return len(pixels) > 0 and float(np.ptp(np.percentile(pixels.mean(axis=1), (5, 95)))) > EVEN
