@@ -11,7 +11,9 @@ import numpy as np
 from detectors.strokes.boxes import check_boxes
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
+from detectors.strokes.doubts import doubtful
 from detectors.strokes.learned import StrokeReader
+from detectors.strokes.lines import lines_in
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
@@ -51,9 +53,7 @@ class LearnedSegmenter:
         near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
         levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
-            ink = whole_strokes(levels)
-            under = print_under_pens(image, levels, ink)
-            ink = (ink | in_pen_colours(image, levels, ink)) & ~under
+            ink = written(image, levels, selection.gone)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
@@ -134,6 +134,19 @@ def handwriting(levels: Array) -> Array:
     side = (HAND_SIDE, HAND_SIDE)
     share = cv2.blur(ink * written, side) / np.maximum(cv2.blur(ink, side), 1e-6)
     return written & (share > HAND_SHARE)
+
+
+def written(image: Array, levels: Array, gone: int = 0) -> Array:
+    """The handwriting of a page, (H, W) bool, without the print, rules and pictures that look like it.
+
+    ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting; ``gone`` is how many
+    pixels of handwriting are not on the page any more.
+    """
+    ink = whole_strokes(levels)
+    ink = ink & ~doubtful(image, levels, ink, gone)
+    under = print_under_pens(image, levels, ink)
+    ink = ink | in_pen_colours(image, levels, ink)
+    return ink & ~under & ~lines_in(image, ink)
 
 
 def whole_strokes(levels: Array) -> Array:
