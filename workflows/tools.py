@@ -120,13 +120,12 @@ def levels_of(levels: Array, selection: InkSelection) -> Array:
 
 def kept_ink(image: Array, levels: Array, selection: InkSelection) -> Array:
     """What looks like ink that goes and stays nevertheless, (H, W) bool: lines and print that look handwritten."""
-    from detectors.strokes.doubts import doubtful
-    from detectors.strokes.lines import lines_in
+    from detectors.strokes.segmenters import mistaken
 
     if selection.remove != "handwriting":
         return np.zeros(levels.shape[:2], bool)
     ink = levels_of(levels, selection) >= LIKELY
-    return lines_in(image, ink) | doubtful(image, levels, ink, selection.gone)
+    return mistaken(image, levels, ink, selection.gone)
 
 
 def _model_files(name: str, settings: DetectorSettings) -> list[Path]:

@@ -14,6 +14,7 @@ from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.doubts import doubtful
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
+from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
@@ -137,16 +138,22 @@ def handwriting(levels: Array) -> Array:
 
 
 def written(image: Array, levels: Array, gone: int = 0) -> Array:
-    """The handwriting of a page, (H, W) bool, without the print, rules and pictures that look like it.
+    """The handwriting of a page, (H, W) bool, and nothing that only looks like it to the network.
 
     ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting; ``gone`` is how many
     pixels of handwriting are not on the page any more.
     """
     ink = whole_strokes(levels)
-    ink = ink & ~doubtful(image, levels, ink, gone)
+    ink = ink & ~mistaken(image, levels, ink, gone)
     under = print_under_pens(image, levels, ink)
-    ink = ink | in_pen_colours(image, levels, ink)
-    return ink & ~under & ~lines_in(image, ink)
+    return (ink | in_pen_colours(image, levels, ink)) & ~under
+
+
+def mistaken(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
+    """What looks handwritten to the network and is not, (H, W) bool: lines, print and pictures. See ``written``."""
+    found = repeated_print(image, ink)
+    found = found | doubtful(image, levels, ink & ~found, gone)
+    return found | lines_in(image, ink & ~found)
 
 
 def whole_strokes(levels: Array) -> Array:
