@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,7 +33,9 @@ def struck_out(pen, other):
 @pytest.mark.parametrize("pen", [RED, BLUE, (30, 130, 60)])
 def test_a_strike_between_printed_letters_is_known_by_its_pens_colour(pen):
     image, levels, ink, strike = struck_out(pen, BLACK)
-    assert np.array_equal(in_pen_colours(image, levels, ink), strike)
+    found = in_pen_colours(image, levels, ink)
+    rim = cv2.dilate((strike | ink).view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)
+    assert found[strike].all() and not (found & ~rim).any() and not (found & (image == BLACK).all(axis=2)).any()
 
 
 def test_a_colour_that_is_printed_with_as_well_tells_nothing():
@@ -50,6 +53,41 @@ def test_pictures_and_rules_in_a_pens_colour_are_no_ink():
     image[60:80, 100:180] = RED
     found = in_pen_colours(image, levels, ink)
     assert not found[60:80].any() and found[strike].all()
+
+
+def loop(pen, other):
+    """(page, likelihoods, handwriting, loop): a circle by a pen of which the network sees the upper part only."""
+    image, levels, ink, _ = struck_out(pen, other)
+    image, levels, ink = (
+        np.concatenate([a, np.full_like(a, fill)]) for a, fill in ((image, 255), (levels, 0), (ink, 0))
+    )
+    circle = np.zeros(ink.shape, np.uint8)
+    cv2.ellipse(circle, (100, 240), (80, 45), 0, 0, 360, 1, 4)
+    circle = circle.view(bool)
+    image[circle] = pen
+    seen = circle.copy()
+    seen[250:] = False
+    levels[seen], ink = (0, 250), ink | seen
+    return image, levels, ink, circle & ~seen
+
+
+@pytest.mark.parametrize("pen", [RED, BLUE])
+def test_a_loop_is_followed_to_where_the_network_sees_nothing(pen):
+    image, levels, ink, rest = loop(pen, BLACK)
+    assert in_pen_colours(image, levels, ink)[rest].all()
+
+
+def test_nothing_is_followed_into_areas_other_inks_or_from_a_small_part():
+    image, levels, ink, rest = loop(RED, BLACK)
+    image[275:300, 80:160] = RED  # a bar that the loop touches
+    found = in_pen_colours(image, levels, ink)
+    assert not found[290:300, 85:155].any()
+    image, levels, ink, rest = loop(RED, BLACK)
+    image[rest] = (250, 190, 200)  # the same hue, another ink
+    assert not in_pen_colours(image, levels, ink)[270:].any()
+    image, levels, ink, rest = loop(RED, BLACK)
+    levels[210:270], ink[210:270] = 0, False
+    assert not in_pen_colours(image, levels, ink)[215:].any()
 
 
 @settings(max_examples=25, deadline=None)

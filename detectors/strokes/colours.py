@@ -8,7 +8,8 @@ import numpy as np
 from pipeline.types import Array
 
 COLOURED = 50  # grey levels between a pixel's strongest and weakest channel: pens, stamps, links
-TINGED = 25  # ... and at the rims of their strokes
+TINGED = 25  # ... and at the rims of their strokes, ...
+LIGHT = 150  # ... or their strongest channel is stronger than that of print
 SURE = 200  # of 255: what tells the colours of pens and of print
 FEWEST = 300  # pixels: a pen has written so much on a page, ...
 PRINT_SHARE = 0.1  # ... and of print in its colour there is at most so much of that
@@ -42,7 +43,7 @@ def in_pen_colours(image: Array, levels: Array, ink: Array) -> Array:
     drawn = np.take(pens, hue) & coloured
     found = drawn & near
     found |= _strokes_on(image, drawn, found | ink)
-    return (found | (_grow(found, 1) & (chroma >= TINGED))) & ~ink
+    return (found | (_grow(found, 1) & ((chroma >= TINGED) | (strongest >= LIGHT)))) & ~ink
 
 
 def _strokes_on(image: Array, drawn: Array, known: Array) -> Array:

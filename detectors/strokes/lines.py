@@ -39,7 +39,8 @@ def lines_in(image: Array, ink: Array) -> Array:
         if np.hypot(*(edge[2:] - edge[:2])) >= SHORTEST:
             columns, rows = _going_on(edge, image, dark, ink)
             found[rows, columns] = True
-    return found
+    # what is drawn aslant leaves holes
+    return cv2.morphologyEx(found.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).view(bool) & ink
 
 
 def darkness(image: Array) -> Array:
