@@ -55,41 +55,6 @@ def test_pictures_and_rules_in_a_pens_colour_are_no_ink():
     assert not found[60:80].any() and found[strike].all()
 
 
-def loop(pen, other):
-    """(page, likelihoods, handwriting, loop): a circle by a pen of which the network sees the upper part only."""
-    image, levels, ink, _ = struck_out(pen, other)
-    image, levels, ink = (
-        np.concatenate([a, np.full_like(a, fill)]) for a, fill in ((image, 255), (levels, 0), (ink, 0))
-    )
-    circle = np.zeros(ink.shape, np.uint8)
-    cv2.ellipse(circle, (100, 240), (80, 45), 0, 0, 360, 1, 4)
-    circle = circle.view(bool)
-    image[circle] = pen
-    seen = circle.copy()
-    seen[250:] = False
-    levels[seen], ink = (0, 250), ink | seen
-    return image, levels, ink, circle & ~seen
-
-
-@pytest.mark.parametrize("pen", [RED, BLUE])
-def test_a_loop_is_followed_to_where_the_network_sees_nothing(pen):
-    image, levels, ink, rest = loop(pen, BLACK)
-    assert in_pen_colours(image, levels, ink)[rest].all()
-
-
-def test_nothing_is_followed_into_areas_other_inks_or_from_a_small_part():
-    image, levels, ink, rest = loop(RED, BLACK)
-    image[275:300, 80:160] = RED  # a bar that the loop touches
-    found = in_pen_colours(image, levels, ink)
-    assert not found[290:300, 85:155].any()
-    image, levels, ink, rest = loop(RED, BLACK)
-    image[rest] = (250, 190, 200)  # the same hue, another ink
-    assert not in_pen_colours(image, levels, ink)[270:].any()
-    image, levels, ink, rest = loop(RED, BLACK)
-    levels[210:270], ink[210:270] = 0, False
-    assert not in_pen_colours(image, levels, ink)[215:].any()
-
-
 @settings(max_examples=25, deadline=None)
 @given(hnp.arrays(np.uint8, (24, 24, 5), elements=st.integers(0, 255)))
 def test_what_is_found_is_not_what_was_known(values):

@@ -12,6 +12,7 @@ from detectors.strokes.boxes import check_boxes
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.doubts import doubtful
+from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
 from detectors.strokes.repeats import repeated_print
@@ -146,7 +147,8 @@ def written(image: Array, levels: Array, gone: int = 0) -> Array:
     ink = whole_strokes(levels)
     ink = ink & ~mistaken(image, levels, ink, gone)
     under = print_under_pens(image, levels, ink)
-    return (ink | in_pen_colours(image, levels, ink)) & ~under
+    ink = ink | in_pen_colours(image, levels, ink)
+    return (ink | followed(image, levels, ink)) & ~under
 
 
 def mistaken(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
