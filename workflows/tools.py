@@ -120,12 +120,11 @@ def levels_of(levels: Array, selection: InkSelection) -> Array:
 
 def kept_ink(image: Array, levels: Array, selection: InkSelection) -> Array:
     """What looks like ink that goes and stays nevertheless, (H, W) bool: lines and print that look handwritten."""
-    from detectors.strokes.segmenters import mistaken
+    from detectors.strokes.segmenters import mistaken, whole_strokes
 
     if selection.remove != "handwriting":
         return np.zeros(levels.shape[:2], bool)
-    ink = levels_of(levels, selection) >= LIKELY
-    return mistaken(image, levels, ink, selection.gone)
+    return mistaken(image, levels, whole_strokes(levels), selection.gone)
 
 
 def _model_files(name: str, settings: DetectorSettings) -> list[Path]:
