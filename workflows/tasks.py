@@ -146,7 +146,8 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     if settings.verifies:
         with clock.stage("verify"):
             scope = Scope(prepared.allowed, prepared.form, tuple(region.polygon for region in prepared.regions))
-            verdict = verify(page.image, prepared.text_mask, verification_tools(page.ref, settings), scope)
+            tools = verification_tools(page.ref, settings, int(np.count_nonzero(prepared.text_mask)))
+            verdict = verify(page.image, prepared.text_mask, tools, scope)
             page = replace(page, image=verdict.image)
     if settings.anonymize:
         with clock.stage("grain"):

@@ -72,9 +72,12 @@ def remove_under(image: Array, mask: Array, remover: Remover, settings: RunSetti
     return put_back(image, mask, remover.remove(tiles), settings)
 
 
-def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
-    """What a page is verified with. Whatever finds its text at first, PaddleOCR looks for what is left."""
-    selection = InkSelection(settings.remove, settings.ink)
+def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) -> Tools:
+    """What a page is verified with. Whatever finds its text at first, PaddleOCR looks for what is left.
+
+    ``removed`` is how many pixels of ink were removed.
+    """
+    selection = InkSelection(settings.remove, settings.ink, removed)
     remover = make_remover(settings.remover, remover_settings(settings))
     plain = create_remover("fill", remover_settings(settings))
     by_eye = "paddleocr" if settings.detector == "annotated" else settings.detector
@@ -83,7 +86,8 @@ def verification_tools(ref: PageRef, settings: RunSettings) -> Tools:
     segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads)
 
     def read_ink(image: Array, wanted: Array | None) -> Array:
-        return levels_of(make_reader(stroke_weights_of(settings), threads).read(image, wanted), selection)
+        levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
+        return np.where(kept_ink(image, levels, selection), 0, levels_of(levels, selection))
 
     def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
@@ -115,6 +119,15 @@ def levels_of(levels: Array, selection: InkSelection) -> Array:
         return every
     written = handwriting(levels)
     return np.where(written if selection.remove == "handwriting" else ~written, every, 0)
+
+
+def kept_ink(image: Array, levels: Array, selection: InkSelection) -> Array:
+    """What looks like ink that goes and stays nevertheless, (H, W) bool: lines and print that look handwritten."""
+    from detectors.strokes.segmenters import mistaken, whole_strokes
+
+    if selection.remove != "handwriting":
+        return np.zeros(levels.shape[:2], bool)
+    return mistaken(image, levels, whole_strokes(levels), selection.gone)
 
 
 def _model_files(name: str, settings: DetectorSettings) -> list[Path]:

@@ -8,7 +8,8 @@ import numpy as np
 from pipeline.types import Array
 
 COLOURED = 50  # grey levels between a pixel's strongest and weakest channel: pens, stamps, links
-TINGED = 25  # ... and at the rims of their strokes
+TINGED = 25  # ... and at the rims of their strokes, ...
+LIGHT = 150  # ... or their strongest channel is stronger than that of print
 SURE = 200  # of 255: what tells the colours of pens and of print
 FEWEST = 300  # pixels: a pen has written so much on a page, ...
 PRINT_SHARE = 0.1  # ... and of print in its colour there is at most so much of that
@@ -25,6 +26,18 @@ def in_pen_colours(image: Array, levels: Array, ink: Array) -> Array:
     ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting, ``ink`` (H, W) bool
     is handwriting by its look.
     """
+    drawn, chroma, strongest = _in_pen_hues(image, levels, ink)
+    found = drawn & _grow(cv2.add(*cv2.split(levels)) >= POSSIBLE, REACH)
+    return (found | (_grow(found, 1) & ((chroma >= TINGED) | (strongest >= LIGHT)))) & ~ink
+
+
+def in_pen_hues(image: Array, levels: Array, ink: Array) -> Array:
+    """All of a page that has the hue of such a pen, be it ink or not, (H, W) bool; see ``in_pen_colours``."""
+    return _in_pen_hues(image, levels, ink)[0]
+
+
+def _in_pen_hues(image: Array, levels: Array, ink: Array) -> tuple[Array, Array, Array]:
+    """What has a pen's hue, (H, W) bool, and how coloured all is and its strongest channel, (H, W) uint8."""
     strongest, weakest = cv2.max(cv2.max(*cv2.split(image)[:2]), image[..., 2]), image.min(axis=2)
     chroma = cv2.subtract(strongest, weakest)
     coloured = chroma >= COLOURED
@@ -32,11 +45,7 @@ def in_pen_colours(image: Array, levels: Array, ink: Array) -> Array:
     written = _counts(hue, coloured & ink & (levels[..., 1] >= SURE))
     printed = _counts(hue, coloured & ~ink & (levels[..., 0] >= SURE))
     pens = (written >= FEWEST) & (printed <= PRINT_SHARE * written)
-    if not pens.any():
-        return np.zeros(ink.shape, bool)
-    near = _grow(cv2.add(*cv2.split(levels)) >= POSSIBLE, REACH)
-    found = np.take(pens, hue) & coloured & near
-    return (found | (_grow(found, 1) & (chroma >= TINGED))) & ~ink
+    return np.take(pens, hue) & coloured, chroma, strongest
 
 
 def _counts(hue: Array, where: Array) -> Array:

@@ -12,7 +12,11 @@ from detectors.strokes.boxes import check_boxes
 from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
+from detectors.strokes.doubts import doubtful
+from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
+from detectors.strokes.lines import lines_in
+from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
 from pipeline.masks import polygon_mask
@@ -52,9 +56,7 @@ class LearnedSegmenter:
         near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
         levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
-            ink = whole_strokes(levels)
-            under = print_under_pens(image, levels, ink)
-            ink = (ink | in_pen_colours(image, levels, ink)) & ~under
+            ink = written(image, levels, selection.gone)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink if classical is None else ink & ~answer_bubbles(image, ink, outlines)
@@ -136,6 +138,26 @@ def handwriting(levels: Array) -> Array:
     side = (HAND_SIDE, HAND_SIDE)
     share = cv2.blur(ink * written, side) / np.maximum(cv2.blur(ink, side), 1e-6)
     return written & (share > HAND_SHARE)
+
+
+def written(image: Array, levels: Array, gone: int = 0) -> Array:
+    """The handwriting of a page, (H, W) bool, and nothing that only looks like it to the network.
+
+    ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting; ``gone`` is how many
+    pixels of handwriting are not on the page any more.
+    """
+    ink = whole_strokes(levels)
+    ink = ink & ~mistaken(image, levels, ink, gone)
+    under = print_under_pens(image, levels, ink)
+    ink = ink | in_pen_colours(image, levels, ink)
+    return (ink | followed(image, levels, ink)) & ~under
+
+
+def mistaken(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
+    """What looks handwritten to the network and is not, (H, W) bool: lines, print and pictures. See ``written``."""
+    found = repeated_print(image, ink)
+    found = found | doubtful(image, levels, ink & ~found, gone)
+    return found | lines_in(image, ink & ~found)
 
 
 def whole_strokes(levels: Array) -> Array:
