@@ -55,6 +55,7 @@ class Stand:
             self.fill,
             None,
             find_staying,
+            by_ink,
             whole_regions,
         )
 

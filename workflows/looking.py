@@ -56,9 +56,9 @@ class Tools:
     (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
     image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
     gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
-    ``find_staying``: ink of one kind goes (handwriting), and the detector cannot tell; takes an image and where to
-    look, and says which pixels are ink of the other kind, (H, W) bool. None where all ink goes. ``whole_regions``: at
-    last, all of a region may go, and not its ink only.
+    ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: bubbles to fill in, and
+    ink of the other kind where only one goes. ``by_ink``: only one does, and the detector cannot tell which is which.
+    ``whole_regions``: at last, all of a region may go, and not its ink only.
     """
 
     detect: Callable[[Array], Sequence[TextRegion]]
@@ -69,12 +69,8 @@ class Tools:
     fill: Callable[[Array, Array], Array]
     reread: Callable[[Array, Sequence[Array]], tuple[Sequence[Array], Sequence[Array]]] | None = None
     find_staying: Callable[[Array, Array], Array] | None = None
+    by_ink: bool = False
     whole_regions: bool = False
-
-    @property
-    def by_ink(self) -> bool:
-        """Whether ink of one kind goes."""
-        return self.find_staying is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from detectors.base import Detector, DetectorSettings
 from detectors.models import local_model_name
 from detectors.registry import create_detector
 from detectors.strokes.base import StrokeSegmenter
+from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.pens import clear_paper
@@ -93,9 +94,12 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
 
     def find_staying(image: Array, wanted: Array) -> Array:
+        bubbles = answer_bubbles(image, wanted, ())
+        if settings.remove == "all":
+            return bubbles
         levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
         other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
-        return np.asarray(levels_of(levels, other) >= LIKELY) & wanted
+        return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
 
     return Tools(
         detect=lambda image: detector.detect(image, ref),
@@ -106,7 +110,8 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
         fill=lambda image, mask: remove_under(image, mask, plain, settings),
         reread=by_text if settings.match or settings.entities or settings.words else None,
         whole_regions=settings.anonymize,
-        find_staying=None if settings.remove == "all" else find_staying,
+        find_staying=find_staying,
+        by_ink=settings.remove != "all",
     )
 
 

@@ -8,7 +8,7 @@ to look at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -79,24 +79,31 @@ def _remove_ink(verdict: Verdict, look: Look) -> Verdict:
     """Remove what is ink in the residual regions, and a little around it, as the rest of the page was."""
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual))
     near = polygon_mask([grown(p) for p in verdict.residual], *verdict.mask.shape)
-    mask = _grow((ink | verdict.mask) & near, GROWTH) & look.allowed & ~_staying(verdict.image, near, look)
-    return replace(verdict, image=look.tools.remove(verdict.image, mask), mask=verdict.mask | mask)
+    mask = _grow((ink | verdict.mask) & near, GROWTH) & look.allowed
+    return _remove(verdict, mask, near, look, look.tools.remove)
 
 
 def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
     """Fill all that may be ink in the residual regions, or the regions as a whole."""
     near = polygon_mask([grown(p) for p in verdict.residual], *verdict.mask.shape)
-    if not look.tools.whole_regions:
-        ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
-        near &= _grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH)
-        near &= ~_staying(verdict.image, near, look)
-    mask = near & look.allowed
-    return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
+    if look.tools.whole_regions:
+        mask = near & look.allowed
+        return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
+    ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
+    mask = near & _grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH) & look.allowed
+    return _remove(verdict, mask, near, look, look.tools.fill)
 
 
-def _staying(image: Array, near: Array, look: Look) -> Array:
-    """Ink of the kind that stays, (H, W) bool: print that was made out under a pen would go with the pen's place."""
-    return np.zeros(near.shape, bool) if look.tools.find_staying is None else look.tools.find_staying(image, near)
+def _remove(verdict: Verdict, mask: Array, near: Array, look: Look, remove: Callable[[Array, Array], Array]) -> Verdict:
+    """Remove what is under the mask but for ink that stays, which is looked for ``near`` (H, W) bool."""
+    tools, image = look.tools, verdict.image
+    staying = np.zeros(near.shape, bool) if tools.find_staying is None else tools.find_staying(image, near)
+    rest = mask & ~staying
+    if tools.by_ink:  # print that was made out under a pen shows the remover how it goes on
+        return replace(verdict, image=remove(image, rest), mask=verdict.mask | rest)
+    # the paper in a circle is that around it, and no shade of its line
+    cleaned = np.where(rest[..., None], remove(image, mask), image)
+    return replace(verdict, image=cleaned, mask=verdict.mask | rest)
 
 
 def _grow(mask: Array, by: int) -> Array:
