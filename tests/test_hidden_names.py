@@ -22,7 +22,7 @@ BARS = {"unit": "fraction", "rectangle": [0, 0, 0.3, 0.26]}  # the first of ``dr
 def looks_clean(monkeypatch):
     """Bars for words are no text to the real detector, and it takes seconds to load."""
     monkeypatch.setattr("workflows.tasks.verify", lambda image, mask, tools, allowed: _found_nothing(image, mask))
-    monkeypatch.setattr("workflows.tasks.verification_tools", lambda ref, settings: None)
+    monkeypatch.setattr("workflows.tasks.verification_tools", lambda *_: None)
 
 
 def _found_nothing(image, mask):

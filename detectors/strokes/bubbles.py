@@ -13,15 +13,15 @@ from pipeline.types import Array
 SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones some look like letters
 LONGEST = 1.35  # how much longer than wide it may be: pages are photographed aslant
 ROUND = 0.94  # of its outline lies so near an ellipse, ...
-NEAR_ELLIPSE = 0.06  # ... in its diameters, or a pixel and a half
-HOLLOW = 0.5  # of a ring is not ink
+NEAR_ELLIPSE = 0.05  # ... in its diameters, or a pixel
+HOLLOW = 0.56  # of a ring is not ink: of circles on scans 0.61 and more, of most letters less
 SOLID = 0.85  # of a bubble that is filled in is ink, ...
 EVEN = 48  # ... and its grey levels range no wider, if nothing can be read in it
 FEWEST = 6  # alike on a page, apart from other marks: of fewer any may be a letter
 ALIKE = 0.15  # by which their diameters differ
 APART = 0.4  # of its diameter: so near beside it there is nothing but bubbles; letters of a word stand closer
 LOWEST = 0.55  # of the height of its line of text: a letter o has a third
-CLOSE = 2.2  # diameters from one middle to the next: rings and discs with two bubbles so near are some, too
+CLOSE = 3.0  # diameters from one middle to the next: a bubble has two others of its size so near
 THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
 RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
 RIM = 1.5  # px around its line that belong to it
@@ -57,7 +57,7 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array
 
     ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text. A row of circles looks like a word to a
     detector, and their lines like ink to a mask by contrast. What tells them from letters: there are many of one size,
-    as high as their lines, with nothing beside them but others.
+    as high as their lines, with two others near and nothing else beside them.
     """
     stay = np.zeros(ink.shape, np.uint8)
     if not ink.any():
@@ -65,6 +65,7 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array
     marks = _find_marks(image, ink)
     rings = [mark for mark in marks if mark.ring and _is_high(mark, outlines)]
     chosen = [ring for ring in rings if _count_alike(ring, rings) >= FEWEST and not _has_neighbours(ring, marks)]
+    chosen = [ring for ring in chosen if _stands_among(ring, chosen)]
     chosen = [ring for ring in chosen if _count_alike(ring, chosen) >= FEWEST]
     if not chosen:
         return stay.view(bool)
@@ -97,7 +98,7 @@ def _measure(shape: Array, hole: float) -> Mark:
         return Mark(box)
     ellipse = cv2.fitEllipse(shape)
     away = _outside(ellipse, shape[:, 0, 0].astype(np.float32), shape[:, 0, 1].astype(np.float32))
-    if float(np.mean(np.abs(away) <= max(NEAR_ELLIPSE * min(width, height), 1.5))) < ROUND:
+    if float(np.mean(np.abs(away) <= max(NEAR_ELLIPSE * min(width, height), 1.0))) < ROUND:
         return Mark(box)
     area = cv2.contourArea(shape)
     size = (width + height) / 2
@@ -132,7 +133,8 @@ def _count_alike(mark: Mark, others: Sequence[Mark]) -> int:
 
 def _stands_among(mark: Mark, bubbles: Sequence[Mark]) -> bool:
     """Whether a ring or a disc has two bubbles of its size beside it."""
-    near = [other for other in bubbles if np.hypot(*np.subtract(other.middle, mark.middle)) < CLOSE * mark.size]
+    away = [np.hypot(*np.subtract(other.middle, mark.middle)) for other in bubbles]
+    near = [other for other, far in zip(bubbles, away, strict=True) if other is not mark and far < CLOSE * mark.size]
     return _count_alike(mark, near) >= 2
 
 
