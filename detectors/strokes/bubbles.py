@@ -14,6 +14,7 @@ SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones 
 LONGEST = 1.35  # how much longer than wide it may be: pages are photographed aslant
 ROUND = 0.94  # of its outline lies so near an ellipse, ...
 NEAR_ELLIPSE = 0.05  # ... in its diameters, or a pixel
+FILLED = 0.55, 0.9  # of its box: an ellipse about 0.79
 HOLLOW = 0.56  # of a ring is not ink: of circles on scans 0.61 and more, of most letters less
 SOLID = 0.85  # of a bubble that is filled in is ink, ...
 EVEN = 48  # ... and its grey levels range no wider, if nothing can be read in it
@@ -96,11 +97,13 @@ def _measure(shape: Array, hole: float) -> Mark:
     box = (x, y, width, height)
     if not SIDES[0] <= min(width, height) <= max(width, height) <= min(SIDES[1], LONGEST * min(width, height)):
         return Mark(box)
+    area = cv2.contourArea(shape)
+    if not FILLED[0] * width * height <= area <= FILLED[1] * width * height:  # no ellipse; fitting one takes long
+        return Mark(box)
     ellipse = cv2.fitEllipse(shape)
     away = _outside(ellipse, shape[:, 0, 0].astype(np.float32), shape[:, 0, 1].astype(np.float32))
     if float(np.mean(np.abs(away) <= max(NEAR_ELLIPSE * min(width, height), 1.0))) < ROUND:
         return Mark(box)
-    area = cv2.contourArea(shape)
     size = (width + height) / 2
     line = (1 - np.sqrt(min(hole / area, 1.0))) * size / 2
     return Mark(box, hole >= HOLLOW * area, hole <= (1 - SOLID) * area, ellipse, float(line))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -54,22 +56,23 @@ class LearnedSegmenter:
         """See ``StrokeSegmenter.segment``."""
         outlines = [region.polygon for region in regions]
         near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
-        levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
+        levels, classical, bubbles = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
             ink = written(image, levels, selection.gone)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
-            ink = ink if classical is None else ink & ~answer_bubbles(image, ink, outlines)
+            ink = ink if bubbles is None else ink & ~bubbles
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near, selection)
 
     def _look(
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
-    ) -> tuple[Array, Array | None]:
-        """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
+    ) -> tuple[Array, Array | None, Array | None]:
+        """What the network says of what is ``wanted``; where they are needed, the classical mask and bubbles in it."""
         levels = read_page(self._reader, image, outlines, wanted)
-        return levels if selection.remove == "handwriting" else read_tall(self._reader, image, outlines, levels), None
+        tall = levels if selection.remove == "handwriting" else read_tall(self._reader, image, outlines, levels)
+        return tall, None, None
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         return near
@@ -87,21 +90,27 @@ class CombinedSegmenter(LearnedSegmenter):
 
     def _look(
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
-    ) -> tuple[Array, Array | None]:
+    ) -> tuple[Array, Array | None, Array | None]:
         if selection.remove == "handwriting":
             return super()._look(image, outlines, wanted, selection)
         # side by side, as the network leaves Python's lock to the classical mask, whose many small calls take turns
         # for it; which of the two has more to do depends on the page, so that both may have all threads
-        jobs = (
+        jobs: tuple[Callable[[], Any], ...] = (
+            partial(_classical, image, outlines, self._threads),
             partial(read_page, self._reader, image, outlines, wanted),
-            partial(stroke_mask, image, outlines, self._threads),
         )
-        levels, classical = map_in_threads(lambda job: job(), jobs, self._threads)
-        return levels, classical
+        (classical, bubbles), levels = map_in_threads(lambda job: job(), jobs, self._threads)
+        return levels, classical, bubbles
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         # the classical mask knows how far ink reaches out of its region; of handwriting there is none
         return near if selection.remove == "handwriting" else True
+
+
+def _classical(image: Array, outlines: list[Array], threads: int) -> tuple[Array, Array]:
+    """The classical mask, and what of it are bubbles."""
+    mask = stroke_mask(image, outlines, threads)
+    return mask, answer_bubbles(image, mask, outlines)
 
 
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
