@@ -137,3 +137,9 @@ def _distance_to_outline(outline: Array, columns: Array, rows: Array) -> Array:
         seen_wide = to_start + to_end <= edge_square
         np.minimum(nearest, np.where(seen_wide, across, np.sqrt(np.minimum(to_start, to_end))), out=nearest)
     return nearest
+
+
+def grow(mask: Array, by: int) -> Array:
+    """A mask (H, W) bool and all within ``by`` pixels of it, along rows, columns and both, (H, W) bool."""
+    side = 2 * by + 1
+    return cv2.dilate(mask.astype(np.uint8, copy=False), np.ones((side, side), np.uint8)).astype(bool)

@@ -42,6 +42,7 @@ from pipeline.legacy_metrics import (
     psnr_legacy,
     resize_legacy,
 )
+from pipeline.masks import grow
 from pipeline.similarity import WINDOW, ms_ssim, mssim, ssim
 from pipeline.tones import ERROR_ABOVE, grey_difference, inner_errors, luma
 from pipeline.types import Array
@@ -142,8 +143,8 @@ def text_areas(words: Sequence[Array], strokes: Array, ignored: Sequence[Array] 
     Ignored ones are grown by 4 px.
     """
     passed_over = _polygon_area(ignored, strokes.shape, IGNORED_REACH)
-    text = _polygon_area(words, strokes.shape, WORD_REACH) | _grow(strokes, STROKE_REACH)
-    background = ~_grow(text, BACKGROUND_GAP)
+    text = _polygon_area(words, strokes.shape, WORD_REACH) | grow(strokes, STROKE_REACH)
+    background = ~grow(text, BACKGROUND_GAP)
     return TextAreas(text & ~passed_over, background & ~passed_over, passed_over, strokes & ~passed_over)
 
 
@@ -218,11 +219,4 @@ def _polygon_area(polygons: Sequence[Array], shape: tuple[int, ...], grown: int)
     area = np.zeros(shape, np.uint8)
     for polygon in polygons:
         cv2.fillPoly(area, [np.round(np.asarray(polygon, np.float64)).astype(np.int32)], 1)
-    return _grow(area.astype(bool), grown)
-
-
-def _grow(mask: Array, by: int) -> Array:
-    if not mask.any():
-        return mask
-    side = 2 * by + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    return grow(area.astype(bool), grown)

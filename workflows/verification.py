@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from pipeline.masks import polygon_mask
+from pipeline.masks import grow, polygon_mask
 from pipeline.residue import BELIEVED
 from pipeline.results import Check
 from pipeline.types import Array
@@ -79,7 +78,7 @@ def _remove_ink(verdict: Verdict, look: Look) -> Verdict:
     """Remove what is ink in the residual regions, and a little around it, as the rest of the page was."""
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual))
     near = polygon_mask([grown(p) for p in verdict.residual], *verdict.mask.shape)
-    mask = _grow((ink | verdict.mask) & near, GROWTH) & look.allowed
+    mask = grow((ink | verdict.mask) & near, GROWTH) & look.allowed
     return _remove(verdict, mask, near, look, look.tools.remove)
 
 
@@ -90,7 +89,7 @@ def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
         mask = near & look.allowed
         return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
-    mask = near & _grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH) & look.allowed
+    mask = near & grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH) & look.allowed
     return _remove(verdict, mask, near, look, look.tools.fill)
 
 
@@ -104,8 +103,3 @@ def _remove(verdict: Verdict, mask: Array, near: Array, look: Look, remove: Call
     # the paper in a circle is that around it, and no shade of its line
     cleaned = np.where(rest[..., None], remove(image, mask), image)
     return replace(verdict, image=cleaned, mask=verdict.mask | rest)
-
-
-def _grow(mask: Array, by: int) -> Array:
-    side = 2 * by + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)

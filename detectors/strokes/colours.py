@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.masks import grow
 from pipeline.types import Array
 
 COLOURED = 50  # grey levels between a pixel's strongest and weakest channel: pens, stamps, links
@@ -27,8 +28,8 @@ def in_pen_colours(image: Array, levels: Array, ink: Array) -> Array:
     is handwriting by its look.
     """
     drawn, chroma, strongest = _in_pen_hues(image, levels, ink)
-    found = drawn & _grow(cv2.add(*cv2.split(levels)) >= POSSIBLE, REACH)
-    return (found | (_grow(found, 1) & ((chroma >= TINGED) | (strongest >= LIGHT)))) & ~ink
+    found = drawn & grow(cv2.add(*cv2.split(levels)) >= POSSIBLE, REACH)
+    return (found | (grow(found, 1) & ((chroma >= TINGED) | (strongest >= LIGHT)))) & ~ink
 
 
 def in_pen_hues(image: Array, levels: Array, ink: Array) -> Array:
@@ -53,8 +54,3 @@ def _counts(hue: Array, where: Array) -> Array:
     counts = np.bincount(hue[where], minlength=HUES)
     around = np.concatenate([counts[-SPREAD:], counts, counts[:SPREAD]])
     return np.convolve(around, np.ones(2 * SPREAD + 1), "valid")
-
-
-def _grow(mask: Array, by: int) -> Array:
-    side = 2 * by + 1
-    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(bool)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.lines import darkness
+from pipeline.masks import grow
 from pipeline.pens import APART, stroke_colours
 from pipeline.types import Array
 
@@ -33,14 +34,14 @@ def doubtful(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
     ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting, ``ink`` (H, W) bool.
     ``gone`` is how many pixels of handwriting the page had that are not on it any more.
     """
-    near = _grow(ink, TOGETHER)
+    near = grow(ink, TOGETHER)
     count, label = cv2.connectedComponents(near.view(np.uint8), connectivity=8)
     place = np.nonzero(near)
     part = _Part(label[place], ink[place], levels[place].astype(np.int64), image[place], darkness(image)[place], count)
     printed = (cv2.add(*cv2.split(levels)) >= INK) & ~ink
     area = part.size(part.ink)
     unsure = (area < FEWEST) | (part.mean(part.levels[:, 1], part.ink) < LIKELY)
-    paper = ~_grow(ink | printed, 2)[place]
+    paper = ~grow(ink | printed, 2)[place]
     unsure |= part.calm(paper) < CALM
     if area.sum() + gone <= FEW * (np.count_nonzero(ink | printed) + gone):
         unsure |= part.like(printed[place])
@@ -89,8 +90,3 @@ class _Part:
         share = self.mean(self.levels[:, 0], self.ink) >= PRINT * self.mean(self.levels.sum(axis=1), self.ink)
         apart = np.linalg.norm(self.colour(self.ink & (self.levels[:, 1] >= INK)) - self.colour(printed), axis=1)
         return np.asarray(share & (beside >= AMONG * (area + beside)) & ~(apart > APART))
-
-
-def _grow(mask: Array, by: int) -> Array:
-    side = 2 * by + 1
-    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(bool)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.colours import in_pen_hues
+from pipeline.masks import grow
 from pipeline.pens import APART, DARKER, stroke_colours
 from pipeline.types import Array
 
@@ -37,7 +38,7 @@ def followed(image: Array, levels: Array, ink: Array) -> Array:
         more = _rest(image, drawn, ink)
         if more.any():
             least = np.median(image[drawn & ink], axis=0) - SAME  # print beside it is darker
-            found |= (more | (_grow(more, RIM) & (image >= least).all(axis=2))) & ~printed
+            found |= (more | (grow(more, RIM) & (image >= least).all(axis=2))) & ~printed
     return found & ~ink
 
 
@@ -87,8 +88,3 @@ def _rest(image: Array, drawn: Array, ink: Array) -> Array:
 
 def _middle(colours: Array) -> Array:
     return np.asarray(np.median(colours, axis=0))
-
-
-def _grow(mask: Array, by: int) -> Array:
-    side = 2 * by + 1
-    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(bool)

@@ -21,7 +21,7 @@ from detectors.strokes.lines import lines_in
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
-from pipeline.masks import polygon_mask
+from pipeline.masks import grow, polygon_mask
 from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
 from pipeline.threads import map_in_threads
@@ -55,7 +55,7 @@ class LearnedSegmenter:
     def segment(self, image: Array, regions: tuple[TextRegion, ...], selection: InkSelection) -> Array:
         """See ``StrokeSegmenter.segment``."""
         outlines = [region.polygon for region in regions]
-        near = _grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
+        near = grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
         levels, classical, bubbles = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
             ink = written(image, levels, selection.gone)
@@ -115,7 +115,7 @@ def _classical(image: Array, outlines: list[Array], threads: int) -> tuple[Array
 
 def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
     """The classical mask less what the network is sure is no ink."""
-    possible = _grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
+    possible = grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
     vetoed = np.zeros(classical.shape, bool)
     doubted = np.zeros(classical.shape, bool)
     largest = LARGEST * page_factors(outlines)[0]
@@ -123,7 +123,7 @@ def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
         window, inside = _place(outline, classical.shape)
         found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
         agreed = int(np.count_nonzero(found & possible[window]))
-        around = _grow(inside, NEAR)
+        around = grow(inside, NEAR)
         if height < largest and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
             vetoed[window] |= around & ~possible[window]
             doubted[window] |= _deep(inside, CORE * height)
@@ -206,8 +206,3 @@ def _deep(inside: Array, depth: float) -> Array:
     """What of ``inside`` (H, W) bool is further than ``depth`` pixels from its outside, beyond the window too."""
     padded = cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > depth
-
-
-def _grow(mask: Array, by: int) -> Array:
-    side = 2 * by + 1
-    return cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).view(bool)
