@@ -73,6 +73,18 @@ def test_print_beside_handwriting_that_is_left_does_not_go_with_it():
     assert all(mask.any() and not mask[stays].any() for _, mask in stand.calls)
 
 
+def test_what_looks_written_and_stays_is_told():
+    stand, spared = Stand(1, by_ink=True), np.zeros((SIDE, SIDE), bool)
+    tools = replace(stand.tools, spared=[spared])
+    assert verify(paper(), np.zeros((SIDE, SIDE), bool), tools).notes == ()
+    spared[10:14, 10:40] = spared[20:22, 30:60] = True  # two strokes of one place
+    spared[80:83, 10:13] = True  # a speck
+    (note,) = verify(paper(), np.zeros((SIDE, SIDE), bool), tools).notes
+    assert note.startswith("1 place looks written by hand and stayed")
+    spared[100:104, 60:100] = True
+    assert verify(paper(), np.zeros((SIDE, SIDE), bool), tools).notes[0].startswith("2 places look written by hand")
+
+
 @pytest.mark.parametrize(("text", "left"), [("SAIM", True), ("SA", False), ("|||", False)])
 def test_text_that_still_reads_as_a_word_by_half_is_left(text, left):
     """A pale word across a cheque: removed again, it reads worse than anything new that would count as text."""

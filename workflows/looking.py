@@ -58,7 +58,8 @@ class Tools:
     gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
     ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: bubbles to fill in, and
     ink of the other kind where only one goes. ``by_ink``: only one does, and the detector cannot tell which is which.
-    ``whole_regions``: at last, all of a region may go, and not its ink only.
+    ``whole_regions``: at last, all of a region may go, and not its ink only. ``spared`` has what the first reading of
+    the whole page spared although it looks like ink that goes, (H, W) bool.
     """
 
     detect: Callable[[Array], Sequence[TextRegion]]
@@ -71,6 +72,7 @@ class Tools:
     find_staying: Callable[[Array, Array], Array] | None = None
     by_ink: bool = False
     whole_regions: bool = False
+    spared: list[Array] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

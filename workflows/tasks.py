@@ -181,7 +181,7 @@ def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], s
         checks=verdict.checks,
         attempts=verdict.attempts,
         reasons={reason: _count(mask, settings) for reason, mask in goes.items()},
-        notes=(*page.complaints, *prepared.notes),
+        notes=(*page.complaints, *prepared.notes, *verdict.notes),
         doubts=prepared.doubts,
         found=outlines(prepared, settings),
         path="",

@@ -36,6 +36,7 @@ from workflows.looking import Tools, as_regions
 from workflows.places import local_path
 from workflows.selecting import reread
 
+MANY = 1 << 40  # pixels: more than any page has
 LIKELY = 128  # of 255: a pixel is ink from this likelihood on
 
 
@@ -48,7 +49,7 @@ def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings,
     where = "page" if everywhere else settings.ink
     if where == "page" and name == "classical":  # it knows regions only
         segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads_of(settings))
-    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where))
+    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where, _gone(settings)))
 
 
 def put_back(image: Array, mask: Array, tiles: Sequence[RestoredTile], settings: RunSettings) -> Array:
@@ -78,7 +79,7 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
 
     ``removed`` is how many pixels of ink were removed.
     """
-    selection = InkSelection(settings.remove, settings.ink, removed)
+    selection = InkSelection(settings.remove, settings.ink, _gone(settings) or removed)
     remover = make_remover(settings.remover, remover_settings(settings))
     plain = create_remover("fill", remover_settings(settings))
     by_eye = "paddleocr" if settings.detector == "annotated" else settings.detector
@@ -86,9 +87,14 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
     threads = threads_of(settings)
     segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads)
 
+    spared: list[Array] = []
+
     def read_ink(image: Array, wanted: Array | None) -> Array:
         levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
-        return np.where(kept_ink(image, levels, selection), 0, levels_of(levels, selection))
+        stays = kept_ink(image, levels, selection)
+        if wanted is None and not spared:
+            spared.append(stays)
+        return np.where(stays, 0, levels_of(levels, selection))
 
     def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
@@ -112,7 +118,13 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
         whole_regions=settings.anonymize,
         find_staying=find_staying,
         by_ink=settings.remove != "all",
+        spared=spared,
     )
+
+
+def _gone(settings: RunSettings) -> int:
+    """How many pixels of ink count as gone at first: so many that all doubtful handwriting goes, where that is safer."""
+    return MANY if settings.anonymize else 0
 
 
 def levels_of(levels: Array, selection: InkSelection) -> Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from pipeline.masks import grow, polygon_mask
@@ -19,6 +20,7 @@ from pipeline.results import Check
 from pipeline.types import Array
 from workflows.looking import READER, Look, Scope, Tools, as_regions, grown
 
+TOGETHER, SPARED = 12, 100  # px between pieces of one place, and of it that are worth a note
 GROWTH = 2  # px by which the mask grows at the second removal
 EVERYWHERE = Scope()
 
@@ -28,7 +30,7 @@ class Verdict:
     """``image`` (H, W, 3) uint8 RGB as it is now, and ``mask`` (H, W) bool, all that was replaced on it.
 
     ``residual`` are polygons that may still hold text, ``attempts`` how often something was removed again, ``checks``
-    how much text each look found at first.
+    how much text each look found at first, ``notes`` what else a person may want to know.
     """
 
     image: Array
@@ -36,6 +38,7 @@ class Verdict:
     residual: tuple[Array, ...]
     attempts: int
     checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
 
 
 def verify(cleaned: Array, removed: Array, tools: Tools, scope: Scope = EVERYWHERE) -> Verdict:
@@ -49,7 +52,7 @@ def verify(cleaned: Array, removed: Array, tools: Tools, scope: Scope = EVERYWHE
         look = replace(look, allowed=look.allowed | polygon_mask([grown(p) for p in missed], *removed.shape))
     checks = tuple(Check(name, len(polygons)) for name, polygons in found.items())
     first = tuple(p for polygons in found.values() for p in polygons)
-    verdict = Verdict(cleaned, removed, first, 0, checks)
+    verdict = Verdict(cleaned, removed, first, 0, checks, _spared(tools))
     for again in (_remove_ink, _remove_bluntly):
         if not verdict.residual:
             break
@@ -60,6 +63,17 @@ def verify(cleaned: Array, removed: Array, tools: Tools, scope: Scope = EVERYWHE
     if verdict.residual and tools.by_ink and not tools.whole_regions:
         return _undo(verdict, cleaned, removed, first)
     return verdict
+
+
+def _spared(tools: Tools) -> tuple[str, ...]:
+    """A note on what looks like handwriting and was taken for print, lines or pictures: a person may know better."""
+    inked = tools.spared[0] if tools.spared else np.zeros((1, 1), bool)
+    count, label = cv2.connectedComponents(grow(inked, TOGETHER).view(np.uint8), connectivity=8)
+    places = int((np.bincount(label[inked], minlength=count) >= SPARED).sum())
+    if not places:
+        return ()
+    looks = "1 place looks" if places == 1 else f"{places} places look"
+    return (f"{looks} written by hand and stayed, as print, lines or parts of pictures: look at the page",)
 
 
 def _undo(verdict: Verdict, cleaned: Array, removed: Array, first: Sequence[Array]) -> Verdict:
