@@ -11,6 +11,8 @@ from hypothesis.extra import numpy as hnp
 from detectors.strokes.doubts import doubtful
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.segmenters import mistaken
+from workflows.config import RunSettings
+from workflows.tools import find_ink
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -99,3 +101,18 @@ def test_only_ink_is_ever_mistaken(values):
     ink = levels[..., 1] > 100
     found = mistaken(np.ascontiguousarray(values[..., :3]), levels, ink)
     assert found.dtype == bool and not (found & ~ink).any()
+
+
+def test_doubtful_handwriting_goes_where_nothing_may_be_left(monkeypatch):
+    image, levels, ink = sheet(((200, 107), (60, 170)))
+    asked = []
+
+    class Segmenter:
+        def segment(self, image, regions, selection):
+            asked.append(selection.gone)
+            return ink
+
+    monkeypatch.setattr("workflows.tools.make_segmenter", lambda *_: Segmenter())
+    for strict in (False, True):
+        find_ink(image, (), RunSettings(remove="handwriting", anonymize=strict))
+    assert doubtful(image, levels, ink, asked[0]).any() and not doubtful(image, levels, ink, asked[1]).any()

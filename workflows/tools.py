@@ -123,7 +123,7 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
 
 
 def _gone(settings: RunSettings) -> int:
-    """How many pixels of ink count as gone at first: so many that all doubtful handwriting goes, where that is safer."""
+    """How many pixels of ink count as gone at first: so many that doubtful handwriting goes, where that is safer."""
     return MANY if settings.anonymize else 0
 
 
