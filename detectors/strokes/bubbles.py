@@ -64,14 +64,14 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array
     if not ink.any():
         return stay.view(bool)
     marks = _find_marks(image, ink)
-    rings = [mark for mark in marks if mark.ring and _is_high(mark, outlines)]
-    chosen = [ring for ring in rings if _count_alike(ring, rings) >= FEWEST and not _has_neighbours(ring, marks)]
-    chosen = [ring for ring in chosen if _stands_among(ring, chosen)]
-    chosen = [ring for ring in chosen if _count_alike(ring, chosen) >= FEWEST]
+    rings = _high([mark for mark in marks if mark.ring], outlines)
+    chosen = _alone([ring for ring in rings if _count_alike(ring, _sizes(rings)) >= FEWEST], marks)
+    chosen = _stand_among(chosen, chosen)
+    chosen = [ring for ring in chosen if _count_alike(ring, _sizes(chosen)) >= FEWEST]
     if not chosen:
         return stay.view(bool)
     line = float(np.percentile([ring.line for ring in chosen], THIN))
-    among = [mark for mark in marks if (mark.ring or mark.disc) and _stands_among(mark, chosen)]
+    among = _stand_among([mark for mark in marks if mark.ring or mark.disc], chosen)
     for mark in (*chosen, *among):
         _draw(stay, mark, line, image)
     return stay.view(bool) & ink
@@ -119,41 +119,54 @@ def _outside(ellipse: tuple[tuple[float, float], tuple[float, float], float], x:
     return np.asarray((scaled - 1) * min(axes) / 2)
 
 
-def _is_high(mark: Mark, outlines: Sequence[Array]) -> bool:
-    """Whether a mark takes up most of the height of a line of text that it stands in."""
-    for outline in outlines:
-        points = outline.astype(np.float32)
-        if cv2.pointPolygonTest(points, mark.middle, False) >= 0 and mark.size < LOWEST * min(
-            cv2.minAreaRect(points)[1]
-        ):
-            return False
-    return True
+def _high(rings: Sequence[Mark], outlines: Sequence[Array]) -> list[Mark]:
+    """Those of the rings that take up most of the height of the line of text they stand in."""
+    lines = [outline.astype(np.float32) for outline in outlines]
+    heights = [min(cv2.minAreaRect(line)[1]) for line in lines]
+    return [
+        ring
+        for ring in rings
+        if not any(
+            ring.size < LOWEST * height and cv2.pointPolygonTest(line, ring.middle, False) >= 0
+            for line, height in zip(lines, heights, strict=True)
+        )
+    ]
 
 
-def _count_alike(mark: Mark, others: Sequence[Mark]) -> int:
-    return sum(abs(other.size - mark.size) <= max(ALIKE * mark.size, 1.5) for other in others)
+def _count_alike(mark: Mark, sizes: Array) -> int:
+    return int(np.count_nonzero(np.abs(sizes - mark.size) <= max(ALIKE * mark.size, 1.5)))
 
 
-def _stands_among(mark: Mark, bubbles: Sequence[Mark]) -> bool:
-    """Whether a ring or a disc has two bubbles of its size beside it."""
-    away = [np.hypot(*np.subtract(other.middle, mark.middle)) for other in bubbles]
-    near = [other for other, far in zip(bubbles, away, strict=True) if other is not mark and far < CLOSE * mark.size]
-    return _count_alike(mark, near) >= 2
+def _sizes(marks: Sequence[Mark]) -> Array:
+    return np.array([mark.size for mark in marks])
 
 
-def _has_neighbours(mark: Mark, marks: Sequence[Mark]) -> bool:
-    """Whether something else than bubbles stands right beside, above or below a mark, outside of it."""
-    return any(_is_beside(mark, other) for other in marks if not (other.ring or other.disc))
+def _stand_among(marks: Sequence[Mark], bubbles: Sequence[Mark]) -> list[Mark]:
+    """Those of the marks that have two bubbles of their size beside them."""
+    middles, sizes = np.array([bubble.middle for bubble in bubbles]).reshape(-1, 2), _sizes(bubbles)
+    chosen = []
+    for mark in marks:
+        away = np.hypot(*(middles - mark.middle).T)
+        if _count_alike(mark, sizes[(away > 0) & (away < CLOSE * mark.size)]) >= 2:
+            chosen.append(mark)
+    return chosen
 
 
-def _is_beside(mark: Mark, other: Mark) -> bool:
-    x, y, width, height = mark.box
-    left, top, wide, high = other.box
-    if not 0.3 * width <= max(wide, high) <= RULE * width:  # dots and specks are no letters
-        return False
-    across, down = max(left - x - width, x - left - wide), max(top - y - height, y - top - high)
-    inside = left >= x and top >= y and left + wide <= x + width and top + high <= y + height
-    return not inside and min(across, down) < 0 and max(across, down) < APART * width
+def _alone(rings: Sequence[Mark], marks: Sequence[Mark]) -> list[Mark]:
+    """Those of the rings with nothing else than bubbles right beside, above or below them, outside of them."""
+    others = np.array([mark.box for mark in marks if not (mark.ring or mark.disc)]).reshape(-1, 4)
+    left, top, wide, high = others.T
+    chosen = []
+    for ring in rings:
+        x, y, width, height = ring.box
+        longer = np.maximum(wide, high)
+        across = np.maximum(left - x - width, x - left - wide)
+        down = np.maximum(top - y - height, y - top - high)
+        inside = (left >= x) & (top >= y) & (left + wide <= x + width) & (top + high <= y + height)
+        beside = (np.minimum(across, down) < 0) & (np.maximum(across, down) < APART * width) & ~inside
+        if not (beside & (longer >= 0.3 * width) & (longer <= RULE * width)).any():  # specks and dots are no letters
+            chosen.append(ring)
+    return chosen
 
 
 def _draw(stay: Array, mark: Mark, line: float, image: Array) -> None:
