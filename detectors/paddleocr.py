@@ -10,7 +10,16 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from detectors.bands import Finding, Found, cut_piece, drop_enclosing, join_looks, merge_findings, plan_pieces
+from detectors.bands import (
+    Finding,
+    Found,
+    cut_piece,
+    drop_enclosing,
+    join_looks,
+    keep_news,
+    merge_findings,
+    plan_pieces,
+)
 from detectors.base import DetectorSettings
 from detectors.looks import Look, is_low, plan_glances, plan_looks
 from detectors.models import load_model
@@ -64,10 +73,12 @@ class PaddleOcrDetector:
                 glances = plan_glances(piece, (polygon - corner for polygon in known), tallest)
             for glance in glances:
                 place = glance.moved(box.x0, box.y0)
-                whole = glance.width * glance.height == box.width * box.height
-                for polygon, score in self._find(piece[glance.slices]):
-                    if whole or is_low(polygon, tallest):
-                        yield Finding(polygon + np.array((place.x0, place.y0), np.float32), score, place)
+                corner = np.array((place.x0, place.y0), np.float32)
+                found = [(polygon + corner, score) for polygon, score in self._find(piece[glance.slices])]
+                if (glance.width, glance.height) != (box.width, box.height):
+                    found = [item for item in keep_news(found, known) if is_low(item[0], tallest)]
+                for polygon, score in found:
+                    yield Finding(polygon, score, place)
 
     def _find(self, piece: Array) -> list[Found]:
         """(polygon (4, 2) float32, score) in one piece, (H, W, 3) uint8 RGB with sides that are multiples of 32."""
