@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detectors.strokes.boxes import check_boxes
+from detectors.strokes.boxes import check_boxes, dark_marks
 from detectors.strokes.segmenters import CombinedSegmenter
 from pipeline.selection import InkSelection
 from pipeline.types import TextRegion
@@ -97,3 +97,15 @@ def test_a_box_beside_a_short_label_stays_though_the_two_masks_agree_on_half_of_
     regions = (TextRegion(np.float32([[36, 36], [126, 36], [126, 84], [36, 84]])),)
     ink = CombinedSegmenter(reader=SeesTheLabel()).segment(image, regions, InkSelection())
     assert ink[label].all() and not ink[40:80, 40:80].any()
+
+
+def test_a_box_that_a_region_cuts_is_seen_whole():
+    page = np.full((100, 200, 3), 235, np.uint8)
+    page[30:62, 20:52] = 60
+    page[32:60, 22:50] = 235
+    cut = np.zeros((100, 200), bool)
+    cut[:, 36:] = True  # a region of text begins in the middle of the box
+    ink = (page[..., 0] < 128) & cut
+    nothing = np.zeros_like(ink)
+    assert not check_boxes(ink, nothing).any()
+    assert np.array_equal(check_boxes(ink, nothing, dark_marks(page, ink)), ink)

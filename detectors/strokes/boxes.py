@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.masks import grow
 from pipeline.types import Array
 
 SIDES = 9, 160  # px: check boxes of 8 points at 100 dpi, and of 25 at 400
@@ -12,29 +13,55 @@ SQUARENESS = 1.6  # the longer side over the shorter, at most
 FRAME = 0.2  # of its shorter side: so far from its outline ...
 FRAME_SHARE = 0.94  # ... lies nearly all of a box, ...
 SIDE_SHARE = 0.75  # ... and so much of each side is there: the network sees letters in bits of some
+REACH = 60  # px around ink in which marks are looked for
+_WINDOW, _CONTRAST = 41, 12  # px, and grey levels by which a line is darker than what is around it
 HALO = 3  # px around what the network is sure of: the edges of letters
 
 
-def check_boxes(ink: Array, seen: Array) -> Array:
+def dark_marks(image: Array, ink: Array) -> Array:
+    """What is darker than the paper around it, in and near the ``ink`` (H, W) bool, (H, W) bool.
+
+    A box or a circle is seen whole there where only a part of it is taken for ink, and a rule as a rule. ``image`` (H,
+    W, 3) uint8 RGB.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    dark = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW, _CONTRAST)
+    solid = (grey < np.median(grey) / 2).view(np.uint8)  # the middle of a disc is no darker than what is around it
+    return ((dark | solid) & grow(ink, REACH)).view(bool)
+
+
+def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     """Pixels of ``ink`` (H, W) bool that belong to empty check boxes, (H, W) bool.
 
-    ``ink`` is a mask by contrast, ``seen`` (H, W) bool what is surely ink to the stroke network. A box beside a short
-    label ("Yes", "No") is half of its region's ink, so that the share of ink on which the two agree says nothing there;
-    its shape does. A tick is seen, and most of the box it stands in: that goes as a whole. So do the letters 口 and O.
+    ``ink`` is a mask by contrast, ``seen`` (H, W) bool what is surely ink to the stroke network, ``dark`` (H, W) bool
+    what is darker than the paper, on the mask and off it: a box that a region of text cuts is seen whole there. A box
+    beside a short label ("Yes", "No") is half of its region's ink, so that the share of ink on which the two agree says
+    nothing there; its shape does. A tick is seen, and most of the box it stands in: that goes as a whole. So do the
+    letters 口 and O.
     """
+    halo = grow(seen, HALO)
+    shapes = (ink,) if dark is None else (ink, dark)
     boxes = np.zeros(ink.shape, bool)
-    halo = cv2.dilate(seen.view(np.uint8), np.ones((2 * HALO + 1, 2 * HALO + 1), np.uint8)).view(bool)
-    count, label, stats, _ = cv2.connectedComponentsWithStats((ink & ~halo).view(np.uint8), connectivity=8)
-    for number in range(1, count):
+    for shape in shapes:
+        boxes |= _frames(shape & ~halo)
+    return boxes & ink
+
+
+def _frames(shapes: Array) -> Array:
+    """The frames among connected shapes (H, W) bool, with what is missing of them, (H, W) bool."""
+    found = np.zeros(shapes.shape, bool)
+    _, label, stats, _ = cv2.connectedComponentsWithStats(shapes.view(np.uint8), connectivity=8)
+    shorter, longer = np.sort(stats[:, 2:4], axis=1).T
+    for number in np.flatnonzero((shorter >= SIDES[0]) & (longer <= SIDES[1])):
         x, y, width, height, _ = (int(value) for value in stats[number])
-        if not SIDES[0] <= min(width, height) <= max(width, height) <= SIDES[1]:
+        if number == 0:
             continue
         window = slice(y, y + height), slice(x, x + width)
         piece = label[window] == number
         frame = _frame(piece)
         if frame is not None:
-            boxes[window] |= ink[window] & (piece | frame)
-    return boxes
+            found[window] |= piece | frame
+    return found
 
 
 def _frame(piece: Array) -> Array | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from detectors.strokes.boxes import dark_marks
 from pipeline.types import Array
 
 SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones some look like letters
@@ -26,7 +27,6 @@ CLOSE = 3.0  # diameters from one middle to the next: a bubble has two others of
 THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
 RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
 RIM = 1.5  # px around its line that belong to it
-_WINDOW, _CONTRAST = 41, 12  # px, and grey levels by which a line is darker than what is around it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,17 +53,17 @@ class Mark:
         return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
 
 
-def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array:
+def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], dark: Array | None = None) -> Array:
     """Pixels of ``ink`` (H, W) bool on the lines of bubbles, and in those that are filled in, (H, W) bool.
 
-    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text. A row of circles looks like a word to a
-    detector, and their lines like ink to a mask by contrast. What tells them from letters: there are many of one size,
-    as high as their lines, with two others near and nothing else beside them.
+    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text; ``dark`` is ``dark_marks`` of the two.
+    A row of circles looks like a word to a detector, and their lines like ink to a mask by contrast. What tells them
+    from letters: there are many of one size, as high as their lines, with two others near and nothing else beside them.
     """
     stay = np.zeros(ink.shape, np.uint8)
     if not ink.any():
         return stay.view(bool)
-    marks = _find_marks(image, ink)
+    marks = _find_marks(dark_marks(image, ink) if dark is None else dark)
     rings = _high([mark for mark in marks if mark.ring], outlines)
     chosen = _alone([ring for ring in rings if _count_alike(ring, _sizes(rings)) >= FEWEST], marks)
     chosen = _stand_among(chosen, chosen)
@@ -77,13 +77,8 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array
     return stay.view(bool) & ink
 
 
-def _find_marks(image: Array, ink: Array) -> list[Mark]:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    dark = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW, _CONTRAST)
-    solid = (grey < np.median(grey) / 2).view(np.uint8)  # the middle of a disc is no darker than what is around it
-    reach = SIDES[1] // 2  # a bubble is seen whole where only a part of it is taken for ink, and a rule as a rule
-    dark = (dark | solid) & cv2.dilate(ink.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    shapes, tree = cv2.findContours(dark, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+def _find_marks(dark: Array) -> list[Mark]:
+    shapes, tree = cv2.findContours(dark.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if tree is None:
         return []
     holes = np.zeros(len(shapes))

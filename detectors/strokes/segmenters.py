@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detectors.strokes.boxes import check_boxes
+from detectors.strokes.boxes import check_boxes, dark_marks
 from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
@@ -39,6 +40,15 @@ CORE = 0.25  # of a region's height: further in than this it is not asked; rules
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Classical:
+    """The classical ``mask``, what of it are ``bubbles``, and all ``dark`` marks in and near it, (H, W) bool each."""
+
+    mask: Array
+    bubbles: Array
+    dark: Array
+
+
 class LearnedSegmenter:
     """Ink is what the network says is ink."""
 
@@ -56,23 +66,22 @@ class LearnedSegmenter:
         """See ``StrokeSegmenter.segment``."""
         outlines = [region.polygon for region in regions]
         near = grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
-        levels, classical, bubbles = self._look(image, outlines, None if selection.whole_page else near, selection)
+        levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
             ink = written(image, levels, selection.gone)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
-            ink = ink if bubbles is None else ink & ~bubbles
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near, selection)
 
     def _look(
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
-    ) -> tuple[Array, Array | None, Array | None]:
-        """What the network says of what is ``wanted``; where they are needed, the classical mask and bubbles in it."""
+    ) -> tuple[Array, Classical | None]:
+        """What the network says of what is ``wanted``, and the classical mask where this segmenter needs it."""
         levels = read_page(self._reader, image, outlines, wanted)
         tall = levels if selection.remove == "handwriting" else read_tall(self._reader, image, outlines, levels)
-        return tall, None, None
+        return tall, None
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         return near
@@ -90,7 +99,7 @@ class CombinedSegmenter(LearnedSegmenter):
 
     def _look(
         self, image: Array, outlines: list[Array], wanted: Array | None, selection: InkSelection
-    ) -> tuple[Array, Array | None, Array | None]:
+    ) -> tuple[Array, Classical | None]:
         if selection.remove == "handwriting":
             return super()._look(image, outlines, wanted, selection)
         # side by side, as the network leaves Python's lock to the classical mask, whose many small calls take turns
@@ -99,22 +108,23 @@ class CombinedSegmenter(LearnedSegmenter):
             partial(_classical, image, outlines, self._threads),
             partial(read_page, self._reader, image, outlines, wanted),
         )
-        (classical, bubbles), levels = map_in_threads(lambda job: job(), jobs, self._threads)
-        return levels, classical, bubbles
+        classical, levels = map_in_threads(lambda job: job(), jobs, self._threads)
+        return levels, classical
 
     def _bounds(self, near: Array, selection: InkSelection) -> Array | bool:
         # the classical mask knows how far ink reaches out of its region; of handwriting there is none
         return near if selection.remove == "handwriting" else True
 
 
-def _classical(image: Array, outlines: list[Array], threads: int) -> tuple[Array, Array]:
-    """The classical mask, and what of it are bubbles."""
+def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
     mask = stroke_mask(image, outlines, threads)
-    return mask, answer_bubbles(image, mask, outlines)
+    dark = dark_marks(image, mask)
+    return Classical(mask, answer_bubbles(image, mask, outlines, dark), dark)
 
 
-def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
-    """The classical mask less what the network is sure is no ink."""
+def _veto(seen: Classical, outlines: list[Array], levels: Array) -> Array:
+    """The classical mask less what the network is sure is no ink, bubbles and check boxes."""
+    classical = seen.mask
     possible = grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
     vetoed = np.zeros(classical.shape, bool)
     doubted = np.zeros(classical.shape, bool)
@@ -131,7 +141,7 @@ def _veto(classical: Array, outlines: list[Array], levels: Array) -> Array:
             doubted[window] |= around
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
-    return ink & ~check_boxes(ink, likelihood(levels) >= SURE)
+    return ink & ~check_boxes(ink, likelihood(levels) >= SURE, seen.dark) & ~seen.bubbles
 
 
 def likelihood(levels: Array) -> Array:
