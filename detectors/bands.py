@@ -149,18 +149,6 @@ def join_looks(closer: Sequence[Found], farther: Iterable[Found]) -> list[Found]
     return [item for index, item in enumerate(closer) if index not in fragments] + news
 
 
-def keep_news(found: Sequence[Found], known: Sequence[Array]) -> list[Found]:
-    """What of ``found`` is more than another view of the ``known`` polygons: a glance at part of a page cuts lines."""
-    shapes = [as_shape(polygon) for polygon in known]
-    tree = shapely.STRtree(shapes)
-    news = []
-    for item in found:
-        shape = as_shape(item[0])
-        if _is_news(shape, [shapes[int(index)] for index in tree.query(shape)]):
-            news.append(item)
-    return news
-
-
 def drop_enclosing(found: Sequence[Found]) -> list[Found]:
     """Return what is found less the polygons that hold several much lower ones: charts and frames, no lines of text.
 

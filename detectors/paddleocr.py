@@ -16,7 +16,6 @@ from detectors.bands import (
     cut_piece,
     drop_enclosing,
     join_looks,
-    keep_news,
     merge_findings,
     plan_pieces,
 )
@@ -76,7 +75,7 @@ class PaddleOcrDetector:
                 corner = np.array((place.x0, place.y0), np.float32)
                 found = [(polygon + corner, score) for polygon, score in self._find(piece[glance.slices])]
                 if (glance.width, glance.height) != (box.width, box.height):
-                    found = [item for item in keep_news(found, known) if is_low(item[0], tallest)]
+                    found = [item for item in found if is_low(item[0], tallest)]
                 for polygon, score in found:
                     yield Finding(polygon, score, place)
 

@@ -94,4 +94,7 @@ def _gaps(placed: Array, depth: Array, half: Array, side: int) -> bool:
     axis, sign = side // 2, 1 if side % 2 else -1
     reach = max(FRAME * 2 * float(half.min()), 2.0)
     along = placed[(depth[:, axis] <= reach) & (np.sign(placed[:, axis]) == sign), 1 - axis]
-    return len(np.unique(np.round(along))) < SIDE_SHARE * (2 * float(half[1 - axis]) - 1)
+    if not len(along):
+        return True
+    steps = np.round(along - along.min())  # whole pixels in upright boxes, where halves would be rounded together
+    return len(np.unique(steps)) < SIDE_SHARE * (2 * float(half[1 - axis]) - 1)
