@@ -5,7 +5,7 @@ They are made from the run's settings and the files these name, and put together
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -89,37 +89,47 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
 
     spared: list[Array] = []
 
-    def read_ink(image: Array, wanted: Array | None) -> Array:
-        levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
-        stays = kept_ink(image, levels, selection)
-        if wanted is None and not spared:
-            spared.append(stays)
-        return np.where(stays, 0, levels_of(levels, selection))
-
     def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
 
-    def find_staying(image: Array, wanted: Array) -> Array:
-        bubbles = answer_bubbles(image, wanted, ())
-        if settings.remove == "all":
-            return bubbles
-        levels = make_reader(stroke_weights_of(settings), threads).read(image, wanted)
-        other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
-        return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
-
     return Tools(
         detect=lambda image: detector.detect(image, ref),
-        read_ink=read_ink,
+        read_ink=_ink_reader(settings, selection, spared),
         find_ink=lambda image, regions: segmenter.segment(image, tuple(regions), selection),
         read_text=lambda image, regions: make_text_reader(threads).read(image, regions),
         remove=lambda image, mask: remove_under(image, mask, remover, settings),
         fill=lambda image, mask: remove_under(image, mask, plain, settings),
         reread=by_text if settings.match or settings.entities or settings.words else None,
         whole_regions=settings.anonymize,
-        find_staying=find_staying,
+        find_staying=lambda image, wanted: find_staying(image, wanted, settings),
         by_ink=settings.remove != "all",
         spared=spared,
     )
+
+
+def _ink_reader(
+    settings: RunSettings, selection: InkSelection, spared: list[Array]
+) -> Callable[[Array, Array | None], Array]:
+    """How likely each pixel is ink that was to go; what the first reading of a whole page spares goes into a list."""
+
+    def read_ink(image: Array, wanted: Array | None) -> Array:
+        levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
+        stays = kept_ink(image, levels, selection)
+        if wanted is None and not spared:
+            spared.append(stays)
+        return np.where(stays, 0, levels_of(levels, selection))
+
+    return read_ink
+
+
+def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
+    """Bubbles, and ink of the kind that stays, among what is ``wanted`` (H, W) bool, (H, W) bool."""
+    bubbles = answer_bubbles(image, wanted, ())
+    if settings.remove == "all":
+        return bubbles
+    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
+    other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
+    return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
 
 
 def _gone(settings: RunSettings) -> int:
