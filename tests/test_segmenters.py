@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
 
 from detectors.strokes.classical import ClassicalSegmenter
 from detectors.strokes.learned import BLOCK, StrokeReader
@@ -180,3 +181,14 @@ def test_blocks_agree_with_one_another_and_unwanted_ones_are_left_out(weights):
 def test_weights_that_are_not_there_are_said(tmp_path):
     with pytest.raises(SetupError, match="cannot be read"):
         StrokeReader(tmp_path / "none.safetensors")
+
+
+def test_lone_letters_o_go_though_they_stand_like_bubbles():
+    page = Image.new("RGB", (700, 160), (240, 240, 240))
+    ImageDraw.Draw(page).text((60, 50), "O O O O O O O O", (30, 30, 30), font=ImageFont.load_default(32))
+    image = np.asarray(page)
+    rows, columns = np.nonzero(image[..., 0] < 128)
+    x0, x1, y0, y1 = columns.min() - 6, columns.max() + 6, rows.min() - 6, rows.max() + 6
+    region = TextRegion(np.float32([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    ink = CombinedSegmenter().segment(image, (region,), InkSelection())
+    assert ink[image[..., 0] < 128].mean() > 0.98

@@ -31,6 +31,7 @@ from pipeline.types import Array, TextRegion
 NEAR = 4  # px: ink may reach so far out of its region
 INK = 128  # of 255: a pixel is ink from this likelihood on, printed or handwritten
 SURE = 210  # ... and surely ink from this one on
+LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
 POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
 POSSIBLE_REACH = 3  # ... somewhere within so many px
 HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, where it hangs on ink that is surely one
@@ -141,7 +142,11 @@ def _veto(seen: Classical, outlines: list[Array], levels: Array) -> Array:
             doubted[window] |= around
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
-    return ink & ~check_boxes(ink, likelihood(levels) >= SURE, seen.dark) & ~seen.bubbles
+    sure = likelihood(levels) >= SURE
+    lines = seen.bubbles & seen.dark
+    if np.count_nonzero(lines & sure) < LETTERS * np.count_nonzero(lines):
+        ink = ink & ~seen.bubbles
+    return ink & ~check_boxes(ink, sure, seen.dark)
 
 
 def likelihood(levels: Array) -> Array:
