@@ -10,7 +10,6 @@ import pytest
 import zxingcpp
 from fakes import IdleRemover
 from PIL import Image
-from test_hidden_names import looks_clean  # noqa: F401 - a fixture
 
 from pipeline.choosing import TextPolicy
 from pipeline.codes import Code, code_mask, find_codes, says_what_goes
@@ -142,14 +141,14 @@ def test_codes_are_not_looked_at_when_all_text_goes(clean):
     assert (image == page).all() and entry["notes"] == []
 
 
-def test_no_code_is_given_away(clean, looks_clean):  # noqa: F811
+def test_no_code_is_given_away(clean, looks_clean):
     page, place = page_with(text="7319")
     done, entry, image = clean(page, "--anonymize")
     assert done.code == 0 and entry["status"] == "RESTORED" and entry["reasons"]["code"] > 1000
     assert find_codes(image) == () and (image[place] > 200).all()
 
 
-def test_a_code_in_a_zone_that_is_kept_stays(clean, looks_clean, tmp_path):  # noqa: F811
+def test_a_code_in_a_zone_that_is_kept_stays(clean, looks_clean, tmp_path):
     page, _ = page_with()
     zones = tmp_path / "zones.json"
     zones.write_text('{"zones": [{"action": "keep", "unit": "fraction", "rectangle": [0, 0, 1, 1]}]}')
@@ -157,7 +156,7 @@ def test_a_code_in_a_zone_that_is_kept_stays(clean, looks_clean, tmp_path):  # n
     assert done.code == 0 and entry["status"] == "UNCHANGED" and len(find_codes(image)) == 1
 
 
-def test_a_code_that_is_left_keeps_the_document_back(clean, looks_clean, monkeypatch):  # noqa: F811
+def test_a_code_that_is_left_keeps_the_document_back(clean, looks_clean, monkeypatch):
     monkeypatch.setitem(REMOVERS, "idle", IdleRemover)
     monkeypatch.setattr("workflows.tasks.hide_seams", lambda prepared, verdict: verdict.image)
     monkeypatch.setattr("workflows.tools.keep_to_surroundings", lambda image, after, mask: after)

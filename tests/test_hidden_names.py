@@ -18,19 +18,6 @@ STRICT = ("--anonymize", "--jobs", "1", "--remover", "fill")
 BARS = {"unit": "fraction", "rectangle": [0, 0, 0.3, 0.26]}  # the first of ``draw_page``'s two
 
 
-@pytest.fixture
-def looks_clean(monkeypatch):
-    """Bars for words are no text to the real detector, and it takes seconds to load."""
-    monkeypatch.setattr("workflows.tasks.verify", lambda image, mask, tools, allowed: _found_nothing(image, mask))
-    monkeypatch.setattr("workflows.tasks.verification_tools", lambda *_: None)
-
-
-def _found_nothing(image, mask):
-    from workflows.verification import Verdict
-
-    return Verdict(image, mask, (), 0, ())
-
-
 def written(out: Path, name: str) -> np.ndarray:
     return np.asarray(Image.open(out / name).convert("RGB"))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from conftest import draw_page
 from test_anonymity import SECRET, names_in
-from test_hidden_names import looks_clean
 
 from pipeline.errors import OutputError
 from workflows.anonymity import EPOCH, hidden_places, hide_names, without_places
@@ -22,7 +21,6 @@ from workflows.inputs import find_sources
 from workflows.output_state import state_place
 
 STRICT = ("--anonymize", "--jobs", "1", "--remover", "fill", "--detector", "annotated")
-__all__ = ["looks_clean"]
 
 
 def mode(path: Path) -> int:

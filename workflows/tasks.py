@@ -22,6 +22,7 @@ from pipeline.masks import polygon_mask, soft_mask
 from pipeline.previews import PageViews
 from pipeline.readings import Reading
 from pipeline.results import Failure, PageResult
+from pipeline.shadows import runs_into_shadow
 from pipeline.structure import structure_at
 from pipeline.tiling import PageMaps, cut_tiles, plan_tiles
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
@@ -31,7 +32,7 @@ from workflows.codes import codes_left
 from workflows.config import RunSettings
 from workflows.looking import Scope
 from workflows.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
-from workflows.selecting import select_ink
+from workflows.selecting import select_ink, text_policy
 from workflows.stages import StageClock, travels
 from workflows.tools import (
     detector_settings,
@@ -48,6 +49,11 @@ from workflows.verification import Verdict, verify
 
 # Threads work on parts of a page side by side (``pipeline.threads``), each part on one of its own
 cv2.setNumThreads(1)
+
+SHADED = (
+    "text runs into a shadow that was scanned as black, and no detector sees what stands in its specks: look there, "
+    "and scan the page again in grey, or remove the place with --zones"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     if settings.anonymize:
         with clock.stage("grain"):
             page = replace(page, image=hide_seams(prepared, verdict))
-            prepared = replace(prepared, doubts=(*prepared.doubts, *codes_left(page.image, prepared.allowed)))
+    prepared = replace(prepared, doubts=(*prepared.doubts, *_doubts(prepared, page, settings)))
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
     goes = dict(prepared.goes)
@@ -166,6 +172,17 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     told = _tell(prepared, verdict, goes, settings)
     seconds = prepared.seconds | removed.seconds | clock.seconds
     return replace(told, seconds=seconds, previews=previews, path=target.path)
+
+
+def _doubts(prepared: PreparedPage, cleaned: Page, settings: RunSettings) -> tuple[str, ...]:
+    """Why a person should look at a cleaned page, besides text that was found on it."""
+    codes = codes_left(cleaned.image, prepared.allowed) if settings.anonymize else ()
+    if not settings.verifies or settings.remove == "handwriting":
+        return codes
+    # text that is chosen by what it says may stand anywhere; where else only a part goes, it stands there
+    where = None if text_policy(settings) else prepared.allowed
+    shaded = runs_into_shadow(prepared.page.image, [region.polygon for region in prepared.regions], where)
+    return (*codes, SHADED) if shaded else codes
 
 
 def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], settings: RunSettings) -> PageResult:
