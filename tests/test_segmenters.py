@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from detectors.strokes.classical import ClassicalSegmenter
-from detectors.strokes.learned import BLOCK, StrokeReader
+from detectors.strokes.learned import AROUND, BLOCK, LEAST, StrokeReader
 from detectors.strokes.network import StrokeConfig, StrokeNetwork
-from detectors.strokes.segmenters import CombinedSegmenter, LearnedSegmenter, whole_strokes
+from detectors.strokes.segmenters import INK, CombinedSegmenter, LearnedSegmenter, likelihood, whole_strokes
 from detectors.strokes.weights import save_network
 from pipeline.errors import SetupError, UsageError
 from pipeline.selection import InkSelection
@@ -171,11 +171,49 @@ def test_blocks_agree_with_one_another_and_unwanted_ones_are_left_out(weights):
     reader = StrokeReader(weights, bf16=False)
     whole = reader.read(image)
     wanted = np.zeros(image.shape[:2], bool)
-    wanted[BLOCK + 5, 7] = True
+    wanted[BLOCK + 5, ::7] = True
     part = reader.read(image, wanted)
     assert np.array_equal(part[BLOCK:, :BLOCK], whole[BLOCK:, :BLOCK])
     assert not part[:BLOCK].any()
-    assert not part[:, BLOCK:].any()
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_what_is_wanted_is_read_with_its_surroundings_and_no_whole_block(data):
+    height, width = data.draw(st.integers(20, 2 * BLOCK)), data.draw(st.integers(20, 2 * BLOCK))
+    wanted = np.zeros((height, width), bool)
+    y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    wanted[y : y + data.draw(st.integers(1, 90)), x : x + data.draw(st.integers(1, 90))] = True
+    shown = []
+    reader = StrokeReader.__new__(StrokeReader)
+    reader._threads = 1
+    reader._read_block = lambda image, inner: shown.append(inner) or np.full((*wanted[inner].shape, 2), 9, np.uint8)
+    read = reader.read(np.zeros((height, width, 3), np.uint8), wanted)[..., 0] == 9
+    assert read[wanted].all()
+    for part in shown:
+        inside = wanted[part]
+        assert inside.any()
+        for axis, side in enumerate((height, width)):
+            rows = np.flatnonzero(inside.any(axis=1 - axis))
+            block = part[axis].start // BLOCK * BLOCK
+            edge = min(block + BLOCK, side)
+            assert rows[0] >= AROUND or part[axis].start == block
+            assert inside.shape[axis] - 1 - rows[-1] >= AROUND or part[axis].stop == edge
+            assert inside.shape[axis] >= min(LEAST, edge - block) - LEAST // 2
+            assert inside.shape[axis] <= max(LEAST, len(range(rows[0], rows[-1] + 1)) + 2 * AROUND) + 1
+
+
+def test_a_word_is_read_alike_alone_and_with_the_rest_of_its_block():
+    sheet = Image.new("RGB", (900, 900), (240, 240, 240))
+    for y in (200, 260, 700):
+        ImageDraw.Draw(sheet).text((120, y), "Some words", (30, 30, 30), font=ImageFont.load_default(32))
+    image = np.asarray(sheet)
+    wanted = np.zeros(image.shape[:2], bool)
+    wanted[255:305, 110:320] = True
+    reader = StrokeReader()
+    whole, part = (likelihood(reader.read(image, chosen))[wanted] >= INK for chosen in (None, wanted))
+    assert (whole != part).mean() < 0.001 < 0.1 < part.mean()
+    assert not reader.read(image, wanted)[600:].any()
 
 
 def test_weights_that_are_not_there_are_said(tmp_path):

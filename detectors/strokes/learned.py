@@ -17,6 +17,7 @@ from pipeline.types import Array
 
 BLOCK = 1024  # px: pages are read in blocks of this side ...
 HALO = 64  # ... with so much of their surroundings; blocks stand at fixed places, so a page is always read alike
+AROUND, LEAST = 64, 256  # px: of a block no more is read than so much around what is wanted, and so much in all
 
 
 class StrokeReader:
@@ -36,8 +37,8 @@ class StrokeReader:
     def read(self, image: Array, wanted: Array | None = None) -> Array:
         """How likely every pixel is printed ink and handwritten ink: (H, W, 2) uint8, 255 for certain.
 
-        ``image`` is the page, (H, W, 3) uint8 RGB. Blocks where ``wanted`` (H, W) bool has no pixel are not read and
-        come back 0; None reads all of the page.
+        ``image`` is the page, (H, W, 3) uint8 RGB. Of each block the box around what is ``wanted`` (H, W) bool is read,
+        and the rest comes back 0; None reads all of the page.
         """
         height, width = image.shape[:2]
         result = np.zeros((height, width, 2), np.uint8)
@@ -46,10 +47,10 @@ class StrokeReader:
             for top in range(0, height, BLOCK)
             for left in range(0, width, BLOCK)
         ]
-        chosen = [inner for inner in blocks if wanted is None or wanted[inner].any()]
+        chosen = blocks if wanted is None else [part for block in blocks if (part := _wanted_part(wanted, block))]
         levels = map_in_threads(lambda inner: self._read_block(image, inner), chosen, self._threads)
-        for inner, part in zip(chosen, levels, strict=True):
-            result[inner] = part
+        for inner, read in zip(chosen, levels, strict=True):
+            result[inner] = read
         return result
 
     def _read_block(self, image: Array, inner: tuple[slice, slice]) -> Array:
@@ -66,6 +67,19 @@ class StrokeReader:
             levels = (shares * 255).round_().to(torch.uint8).permute(1, 2, 0).numpy()
         high, wide = (part.stop - part.start for part in inner)
         return levels[before[0] : before[0] + high, before[1] : before[1] + wide]
+
+
+def _wanted_part(wanted: Array, block: tuple[slice, slice]) -> tuple[slice, slice] | None:
+    """The part of a block to be read for what is wanted in it, (H, W) bool; None if nothing is."""
+    x, y, width, height = cv2.boundingRect(wanted[block].view(np.uint8))
+    return (_widened(block[0], y, height), _widened(block[1], x, width)) if width else None
+
+
+def _widened(side: slice, start: int, length: int) -> slice:
+    """From ``start``, so many pixels along one side of a block, and those around them that are read as well."""
+    around = max(AROUND, (LEAST - length + 1) // 2)
+    first, last = side.start + start - around, side.start + start + length + around
+    return slice(max(first, side.start), min(last, side.stop))
 
 
 def _has_bf16() -> bool:
