@@ -212,7 +212,7 @@ def test_a_word_is_read_alike_alone_and_with_the_rest_of_its_block():
     wanted[255:305, 110:320] = True
     reader = StrokeReader()
     whole, part = (likelihood(reader.read(image, chosen))[wanted] >= INK for chosen in (None, wanted))
-    assert (whole != part).mean() < 0.001 < 0.1 < part.mean()
+    assert (whole != part).mean() < 0.01 < 0.1 < part.mean()
     assert not reader.read(image, wanted)[600:].any()
 
 
