@@ -17,13 +17,14 @@ class InkSelection:
 
     ``remove`` is the kind of ink, ``where`` where it is looked for: in and at the text regions, or on the whole page,
     which also finds what no detector calls text (ticks, circled characters, scribbles). ``auto`` looks for handwriting
-    on the whole page and for everything else at the regions. ``gone`` is how many pixels of such ink are gone from the
-    page already: handwriting that is doubtful is believed on a page that is written on.
+    on the whole page and for everything else at the regions. Handwriting that is doubtful is believed on a page
+    that is written on, or if ``strict``; ``gone`` is how many pixels of such ink are gone from the page already.
     """
 
     remove: Remove = "all"
     where: Where = "auto"
     gone: int = 0
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.remove not in ("all", "handwriting", "print"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.readings import NOTHING_READ, Reading
 from pipeline.types import TextRegion
-from workflows.looking import Tools
+from workflows.looking import Ink, Tools
 
 SIDE = 200
 REGION = np.float32([[40, 40], [120, 40], [120, 70], [40, 70]])
@@ -66,7 +66,7 @@ class Stand:
         return [TextRegion(np.float32([[a, b], [c, b], [c, d], [a, d]])) for a, b, c, d in boxes]
 
     def read_ink(self, image, wanted):
-        return np.where(image.min(axis=2) < 100, 255, 0)
+        return Ink(np.where(image.min(axis=2) < 100, 255, 0), np.zeros(image.shape[:2], bool))
 
     def find_ink(self, image, regions):
         return image.min(axis=2) < 100

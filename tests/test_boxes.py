@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detectors.strokes.boxes import check_boxes, dark_marks
+from detectors.strokes.boxes import check_boxes
+from detectors.strokes.darkness import dark_marks
 from detectors.strokes.segmenters import CombinedSegmenter
 from pipeline.selection import InkSelection
 from pipeline.types import TextRegion

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from detectors.strokes.doubts import doubtful
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.segmenters import mistaken
+from pipeline.selection import InkSelection
 from workflows.config import RunSettings
 from workflows.tools import find_ink
 
@@ -94,12 +95,38 @@ def test_shapes_that_are_all_written_or_in_another_ink_are_not():
     assert not repeated_print(image, ink & (image[..., 0] < 200)).any()
 
 
+def ornaments(turned=0.0, count=3):
+    """(page, handwriting): swooshes as in a margin, all of which look handwritten; the last one ``turned``."""
+    image = np.full((500, 300, 3), 250, np.uint8)
+    for number in range(count):
+        angle = turned if number == count - 1 else 0.0
+        cv2.ellipse(image, (150, 120 + 140 * number), (90, 30), angle, 200, 320, (120, 120, 120), 9)
+    return image, image[..., 0] < 200
+
+
+def test_nobody_draws_the_same_swoosh_three_times():
+    image, ink = ornaments()
+    assert np.array_equal(repeated_print(image, ink), ink)
+    for others in ({"turned": 12.0}, {"count": 2}):
+        image, ink = ornaments(**others)
+        assert not repeated_print(image, ink).any(), others
+
+
+def test_what_looks_written_on_darker_paper_stays_and_on_a_dark_page_goes():
+    image, levels, ink = sheet(((100, 340), (5, 220)))
+    dim = image.copy()
+    dim[290:390] = np.where(ink[290:390, :, None], 20, 150)
+    assert doubtful(dim, levels, ink)[ink].all()
+    dim[:] = np.where(image > 128, 150, image)
+    assert not doubtful(dim, levels, ink).any()
+
+
 @settings(max_examples=20, deadline=None)
 @given(hnp.arrays(np.uint8, (60, 50, 5), elements=st.integers(0, 255)))
 def test_only_ink_is_ever_mistaken(values):
     levels = values[..., 3:] // 2
     ink = levels[..., 1] > 100
-    found = mistaken(np.ascontiguousarray(values[..., :3]), levels, ink)
+    found = mistaken(np.ascontiguousarray(values[..., :3]), levels, ink, InkSelection("handwriting"))
     assert found.dtype == bool and not (found & ~ink).any()
 
 
@@ -109,10 +136,10 @@ def test_doubtful_handwriting_goes_where_nothing_may_be_left(monkeypatch):
 
     class Segmenter:
         def segment(self, image, regions, selection):
-            asked.append(selection.gone)
+            asked.append(selection)
             return ink
 
     monkeypatch.setattr("workflows.tools.make_segmenter", lambda *_: Segmenter())
     for strict in (False, True):
         find_ink(image, (), RunSettings(remove="handwriting", anonymize=strict))
-    assert doubtful(image, levels, ink, asked[0]).any() and not doubtful(image, levels, ink, asked[1]).any()
+    assert [mistaken(image, levels, ink, selection).any() for selection in asked] == [True, False]

@@ -12,7 +12,7 @@ from residues import SIDE, Stand, bars, dark_box, paper, reading, with_bars
 from pipeline.readings import NOTHING_READ
 from pipeline.types import PageRef
 from workflows.config import RunSettings
-from workflows.looking import Scope
+from workflows.looking import Ink, Scope
 from workflows.tools import verification_tools
 from workflows.verification import verify
 
@@ -75,7 +75,7 @@ def test_print_beside_handwriting_that_is_left_does_not_go_with_it():
 
 def test_what_looks_written_and_stays_is_told():
     stand, spared = Stand(1, by_ink=True), np.zeros((SIDE, SIDE), bool)
-    tools = replace(stand.tools, spared=[spared])
+    tools = replace(stand.tools, read_ink=lambda image, wanted: Ink(np.zeros(image.shape[:2], int), spared))
     assert verify(paper(), np.zeros((SIDE, SIDE), bool), tools).notes == ()
     spared[10:14, 10:40] = spared[20:22, 30:60] = True  # two strokes of one place
     spared[80:83, 10:13] = True  # a speck
@@ -93,7 +93,7 @@ def test_text_that_still_reads_as_a_word_by_half_is_left(text, left):
     tools = replace(
         stand.tools,
         read_text=lambda image, regions: [next(said, reading(text, 0.68)) for _ in regions],
-        read_ink=lambda image, wanted: np.zeros(image.shape[:2], int),
+        read_ink=lambda image, wanted: Ink(np.zeros(image.shape[:2], int), np.zeros(image.shape[:2], bool)),
     )
     verdict = verify(with_bars(paper()), np.zeros((SIDE, SIDE), bool), tools)
     assert verdict.attempts == (2 if left else 1) and bool(verdict.residual) == left

@@ -47,23 +47,41 @@ PAGE, SMALL, STROKES, READER = "detector, stretched", "detector, smaller", "stro
 DARK = "dark places"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ink:
+    """What a reader sees: ``levels`` (H, W) int from 0 to 255, how likely each pixel is ink that was to go.
+
+    Where ``spared`` (H, W) bool is set, it looks like that and stays: they are 0 there.
+    """
+
+    levels: Array
+    spared: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What is left on a page: ``found`` are polygons by the look that found them; ``spared`` see ``Ink``."""
+
+    found: dict[str, list[Array]]
+    spared: Array
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a page is verified and cleaned again with; all take and give page coordinates.
 
-    ``detect`` finds text regions of an image; ``read_ink`` says of each pixel how likely it is ink that was to go,
-    (H, W) int from 0 to 255; ``find_ink`` takes image and regions and says which pixels are ink that was to go,
+    ``detect`` finds text regions of an image; ``read_ink`` reads the ink of an image, or of it what is wanted, (H, W)
+    bool; ``find_ink`` takes image and regions and says which pixels are ink that was to go,
     (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
     image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
     gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
     ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: bubbles to fill in, and
     ink of the other kind where only one goes. ``by_ink``: only one does, and the detector cannot tell which is which.
-    ``whole_regions``: at last, all of a region may go, and not its ink only. ``spared`` has what the first reading of
-    the whole page spared although it looks like ink that goes, (H, W) bool.
+    ``whole_regions``: at last, all of a region may go, and not its ink only.
     """
 
     detect: Callable[[Array], Sequence[TextRegion]]
-    read_ink: Callable[[Array, Array | None], Array]
+    read_ink: Callable[[Array, Array | None], Ink]
     find_ink: Callable[[Array, Sequence[TextRegion]], Array]
     read_text: Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
     remove: Callable[[Array, Array], Array]
@@ -72,7 +90,6 @@ class Tools:
     find_staying: Callable[[Array, Array], Array] | None = None
     by_ink: bool = False
     whole_regions: bool = False
-    spared: list[Array] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +125,13 @@ class Look:
         allowed = np.ones(cleaned.shape[:2], bool) if scope.allowed is None else scope.allowed
         return cls(tools, scope, allowed, None if scope.form is None else tools.fill(cleaned, scope.form))
 
-    def at_page(self, page: Array, removed: Array) -> dict[str, list[Array]]:
-        """Polygons of what is left, by the look that found it; each is found once."""
+    def at_page(self, page: Array, removed: Array) -> Findings:
+        """What is left, each found once."""
         image = self._without_form(page)
-        levels = self.tools.read_ink(image, None)
+        ink = self.tools.read_ink(image, None)
         if self.tools.by_ink:
-            return {STROKES: self._written(levels)}
+            return Findings({STROKES: self._written(ink.levels)}, ink.spared)
+        levels = ink.levels
         stretched = stretch_removed(image, removed)
         found: dict[str, list[Array]] = {}
         known: list[Array] = []
@@ -131,13 +149,13 @@ class Look:
             if self.paper is not None:  # the form's own print may be what is looked for
                 self._note(self._detect(page))
             keep(READER, self._by_text(page, levels))
-        return found
+        return Findings(found, ink.spared)
 
     def nearby(self, page: Array, before: Sequence[Array]) -> list[Array]:
         """What is left after another removal, around what was found ``before`` it."""
         image = self._without_form(page)
         near = polygon_mask([grown(p) for p in before], *self.allowed.shape)
-        levels = self.tools.read_ink(image, near)
+        levels = self.tools.read_ink(image, near).levels
         if self.tools.by_ink:
             return self._written(np.where(near, levels, 0))
         windows = join_windows(before, NEARBY, image.shape)

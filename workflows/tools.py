@@ -5,7 +5,7 @@ They are made from the run's settings and the files these name, and put together
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -32,11 +32,10 @@ from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
 from workflows.kept_tools import kept
-from workflows.looking import Tools, as_regions
+from workflows.looking import Ink, Tools, as_regions
 from workflows.places import local_path
 from workflows.selecting import reread
 
-MANY = 1 << 40  # pixels: more than any page has
 LIKELY = 128  # of 255: a pixel is ink from this likelihood on
 
 
@@ -49,7 +48,7 @@ def find_ink(image: Array, regions: Sequence[TextRegion], settings: RunSettings,
     where = "page" if everywhere else settings.ink
     if where == "page" and name == "classical":  # it knows regions only
         segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads_of(settings))
-    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where, _gone(settings)))
+    return segmenter.segment(image, tuple(regions), InkSelection(settings.remove, where, strict=settings.anonymize))
 
 
 def put_back(image: Array, mask: Array, tiles: Sequence[RestoredTile], settings: RunSettings) -> Array:
@@ -79,7 +78,7 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
 
     ``removed`` is how many pixels of ink were removed.
     """
-    selection = InkSelection(settings.remove, settings.ink, _gone(settings) or removed)
+    selection = InkSelection(settings.remove, settings.ink, removed, settings.anonymize)
     remover = make_remover(settings.remover, remover_settings(settings))
     plain = create_remover("fill", remover_settings(settings))
     by_eye = "paddleocr" if settings.detector == "annotated" else settings.detector
@@ -87,14 +86,12 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
     threads = threads_of(settings)
     segmenter = make_segmenter(DEFAULT_SEGMENTER, stroke_weights_of(settings), threads)
 
-    spared: list[Array] = []
-
     def by_text(image: Array, polygons: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
         return reread(image, as_regions(polygons), settings, make_text_reader(threads).read_lines)
 
     return Tools(
         detect=lambda image: detector.detect(image, ref),
-        read_ink=_ink_reader(settings, selection, spared),
+        read_ink=lambda image, wanted: read_ink(image, wanted, settings, selection),
         find_ink=lambda image, regions: segmenter.segment(image, tuple(regions), selection),
         read_text=lambda image, regions: make_text_reader(threads).read(image, regions),
         remove=lambda image, mask: remove_under(image, mask, remover, settings),
@@ -103,23 +100,14 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
         whole_regions=settings.anonymize,
         find_staying=lambda image, wanted: find_staying(image, wanted, settings),
         by_ink=settings.remove != "all",
-        spared=spared,
     )
 
 
-def _ink_reader(
-    settings: RunSettings, selection: InkSelection, spared: list[Array]
-) -> Callable[[Array, Array | None], Array]:
-    """How likely each pixel is ink that was to go; what the first reading of a whole page spares goes into a list."""
-
-    def read_ink(image: Array, wanted: Array | None) -> Array:
-        levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
-        stays = kept_ink(image, levels, selection)
-        if wanted is None and not spared:
-            spared.append(stays)
-        return np.where(stays, 0, levels_of(levels, selection))
-
-    return read_ink
+def read_ink(image: Array, wanted: Array | None, settings: RunSettings, selection: InkSelection) -> Ink:
+    """How likely each pixel of an image (H, W, 3) uint8 RGB is ink of the kind that goes, where it is ``wanted``."""
+    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
+    stays = kept_ink(image, levels, selection)
+    return Ink(np.where(stays, 0, levels_of(levels, selection)), stays)
 
 
 def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
@@ -130,11 +118,6 @@ def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
     levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
     other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
     return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
-
-
-def _gone(settings: RunSettings) -> int:
-    """How many pixels of ink count as gone at first: so many that doubtful handwriting goes, where that is safer."""
-    return MANY if settings.anonymize else 0
 
 
 def levels_of(levels: Array, selection: InkSelection) -> Array:
@@ -154,7 +137,7 @@ def kept_ink(image: Array, levels: Array, selection: InkSelection) -> Array:
 
     if selection.remove != "handwriting":
         return np.zeros(levels.shape[:2], bool)
-    return mistaken(image, levels, whole_strokes(levels), selection.gone)
+    return mistaken(image, levels, whole_strokes(levels), selection)
 
 
 def _model_files(name: str, settings: DetectorSettings) -> list[Path]:

@@ -47,29 +47,27 @@ def verify(cleaned: Array, removed: Array, tools: Tools, scope: Scope = EVERYWHE
     ``scope`` says what is looked for, and where; everything everywhere if it is left out.
     """
     look = Look.at(cleaned, tools, scope)
-    found = look.at_page(cleaned, removed)
-    if missed := found.get(READER, []):  # text that was to go by what it says may stand anywhere
+    left = look.at_page(cleaned, removed)
+    if missed := left.found.get(READER, []):  # text that was to go by what it says may stand anywhere
         look = replace(look, allowed=look.allowed | polygon_mask([grown(p) for p in missed], *removed.shape))
-    checks = tuple(Check(name, len(polygons)) for name, polygons in found.items())
-    first = tuple(p for polygons in found.values() for p in polygons)
-    verdict = Verdict(cleaned, removed, first, 0, checks, _spared(tools))
+    checks = tuple(Check(name, len(polygons)) for name, polygons in left.found.items())
+    first = tuple(p for polygons in left.found.values() for p in polygons)
+    verdict = Verdict(cleaned, removed, first, 0, checks, _told(left.spared))
     for again in (_remove_ink, _remove_bluntly):
         if not verdict.residual:
             break
         before = verdict.residual
         verdict = again(verdict, look)
-        left = look.nearby(verdict.image, before)
-        verdict = replace(verdict, residual=tuple(left), attempts=verdict.attempts + 1)
+        verdict = replace(verdict, residual=tuple(look.nearby(verdict.image, before)), attempts=verdict.attempts + 1)
     if verdict.residual and tools.by_ink and not tools.whole_regions:
         return _undo(verdict, cleaned, removed, first)
     return verdict
 
 
-def _spared(tools: Tools) -> tuple[str, ...]:
+def _told(spared: Array) -> tuple[str, ...]:
     """A note on what looks like handwriting and was taken for print, lines or pictures: a person may know better."""
-    inked = tools.spared[0] if tools.spared else np.zeros((1, 1), bool)
-    count, label = cv2.connectedComponents(grow(inked, TOGETHER).view(np.uint8), connectivity=8)
-    places = int((np.bincount(label[inked], minlength=count) >= SPARED).sum())
+    count, label = cv2.connectedComponents(grow(spared, TOGETHER).view(np.uint8), connectivity=8)
+    places = int((np.bincount(label[spared], minlength=count) >= SPARED).sum())
     if not places:
         return ()
     looks = "1 place looks" if places == 1 else f"{places} places look"
@@ -103,7 +101,7 @@ def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
         mask = near & look.allowed
         return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
-    mask = near & grow(ink | (look.tools.read_ink(verdict.image, near) >= BELIEVED), 2 * GROWTH) & look.allowed
+    mask = near & grow(ink | (look.tools.read_ink(verdict.image, near).levels >= BELIEVED), 2 * GROWTH) & look.allowed
     return _remove(verdict, mask, near, look, look.tools.fill)
 
 

@@ -13,21 +13,7 @@ SQUARENESS = 1.6  # the longer side over the shorter, at most
 FRAME = 0.2  # of its shorter side: so far from its outline ...
 FRAME_SHARE = 0.94  # ... lies nearly all of a box, ...
 SIDE_SHARE = 0.75  # ... and so much of each side is there: the network sees letters in bits of some
-REACH = 60  # px around ink in which marks are looked for
-_WINDOW, _CONTRAST = 41, 12  # px, and grey levels by which a line is darker than what is around it
 HALO = 3  # px around what the network is sure of: the edges of letters
-
-
-def dark_marks(image: Array, ink: Array) -> Array:
-    """What is darker than the paper around it, in and near the ``ink`` (H, W) bool, (H, W) bool.
-
-    A box or a circle is seen whole there where only a part of it is taken for ink, and a rule as a rule. ``image`` (H,
-    W, 3) uint8 RGB.
-    """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    dark = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW, _CONTRAST)
-    solid = (grey < np.median(grey) / 2).view(np.uint8)  # the middle of a disc is no darker than what is around it
-    return ((dark | solid) & grow(ink, REACH)).view(bool)
 
 
 def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detectors.strokes.boxes import dark_marks
+from detectors.strokes.darkness import dark_marks
 from pipeline.types import Array
 
 SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones some look like letters

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detectors.strokes.lines import darkness
+from detectors.strokes.darkness import darkness
 from pipeline.masks import grow
 from pipeline.pens import APART, stroke_colours
 from pipeline.types import Array
@@ -20,7 +20,8 @@ PRINT = 0.12  # of the likelihood of ink in a piece is that of print in one that
 AMONG = 0.15  # ... and of the ink in and around it so much is print in its colour, ...
 FEW = 0.15  # ... and no more of the page's ink looks written; of a page that is written on one piece tells another
 PALE = 0.3  # of the darkness of a piece: what is darker around it is no paper; ...
-CALM = 0.6  # ... and so much of what is around handwriting is paper, other than in pictures
+CALM = 0.6  # ... and so much of what is around handwriting is paper, other than in pictures, ...
+DIM = 0.75  # ... whose paper is not so much darker than the page's
 MOST = 0.5  # of what looks written on a page must be sure for the rest to be believed
 
 
@@ -42,7 +43,7 @@ def doubtful(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
     area = part.size(part.ink)
     unsure = (area < FEWEST) | (part.mean(part.levels[:, 1], part.ink) < LIKELY)
     paper = ~grow(ink | printed, 2)[place]
-    unsure |= part.calm(paper) < CALM
+    unsure |= (part.calm(paper) < CALM) | (part.light() < DIM * np.median(image))
     if area.sum() + gone <= FEW * (np.count_nonzero(ink | printed) + gone):
         unsure |= part.like(printed[place])
     unsure[0] = False
@@ -83,6 +84,10 @@ class _Part:
         """How much of the ``paper`` (N,) bool around each piece is about as light as paper, (count,)."""
         limit = PALE * self.mean(self.dark, self.ink)
         return self.mean(self.dark < limit[self.label], paper)
+
+    def light(self) -> Array:
+        """The grey level of the paper that each piece is on, (count,)."""
+        return self.mean(self.image.mean(axis=1) + self.dark, np.ones(len(self.dark), bool))
 
     def like(self, printed: Array) -> Array:
         """Which pieces may be print as the ``printed`` ink (N,) bool around them is, (count,) bool."""

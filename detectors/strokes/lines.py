@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from detectors.strokes.darkness import darkness
 from pipeline.types import Array
 
 SHORTEST = 40  # px: so much of a line is no handwriting; the strokes of letters are shorter
 WIDEST = 12  # px: bars are wider
 FAINTEST = 20  # grey levels darker than the paper
-PAPER_SIDE = 15  # px, at half size: the lightest so far around is the paper
 RIM = 0.5  # of a line's darkness: so dark it is across its width, ...
 BODY = 0.6  # ... so dark along its middle, ...
 WHOLE = 0.9  # ... for so much of its length, ...
@@ -41,14 +41,6 @@ def lines_in(image: Array, ink: Array) -> Array:
             found[rows, columns] = True
     # what is drawn aslant leaves holes
     return cv2.morphologyEx(found.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).view(bool) & ink
-
-
-def darkness(image: Array) -> Array:
-    """How much darker than the paper around it each pixel of an image (H, W, 3) uint8 RGB is, (H, W) uint8."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    half = cv2.dilate(cv2.medianBlur(half, 3), np.ones((PAPER_SIDE, PAPER_SIDE), np.uint8))
-    return cv2.subtract(cv2.resize(half, grey.shape[::-1], interpolation=cv2.INTER_LINEAR), grey)
 
 
 def _going_on(edge: Array, image: Array, dark: Array, ink: Array) -> tuple[Array, Array]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detectors.strokes.lines import darkness
+from detectors.strokes.darkness import darkness
 from pipeline.pens import APART, DARKER
 from pipeline.types import Array
 
 DARK = 20  # grey levels darker than the paper around it
-SIDES = 8, 80  # px: dots are all alike, and what is larger is no letter, circle, or check box
+SIDES = 8, 80  # px: dots are all alike, and what is larger is no letter, circle, or check box ...
+LARGE, TWINS = 400, 2  # px, ... but an ornament, up to this size; nobody draws so many others just like it
 SOME, FEW = 0.02, 0.5  # of a shape: handwriting has more, and print less, of ink that looks handwritten
 SIZE = 1  # px by which the sides of two like shapes differ, ...
 AREA = 0.25  # ... this share by which their areas do, ...
@@ -23,7 +24,8 @@ def repeated_print(image: Array, ink: Array) -> Array:
     """Which of the handwritten ``ink`` is of shapes that are printed elsewhere on the page, (H, W) bool.
 
     Circles to be filled in, check boxes, the letters of a script that the stroke network does not know. Nobody writes
-    the same shape to the pixel. ``image`` (H, W, 3) uint8 RGB, ``ink`` (H, W) bool.
+    the same shape to the pixel: ornaments are known by one another, though all of them look handwritten.
+    ``image`` (H, W, 3) uint8 RGB, ``ink`` (H, W) bool.
     """
     found = np.zeros(ink.shape, bool)
     if not ink.any():
@@ -32,15 +34,16 @@ def repeated_print(image: Array, ink: Array) -> Array:
     count, label, boxes, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
     share = np.bincount(label[ink], minlength=count) / boxes[:, cv2.CC_STAT_AREA]
     sides = boxes[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1]
-    fits = (sides.min(axis=1) >= SIDES[0]) & (sides.max(axis=1) <= SIDES[1])
+    fits = (sides.min(axis=1) >= SIDES[0]) & (sides.max(axis=1) <= LARGE)
     fits[0] = False
-    printed = np.flatnonzero(fits & (share < FEW))
+    small = sides.max(axis=1) <= SIDES[1]
+    candidates = {True: np.flatnonzero(fits & small & (share < FEW)), False: np.flatnonzero(fits & ~small)}
     for number in np.flatnonzero(fits & (share > SOME)):
-        own = boxes[number]
+        own, printed = boxes[number], candidates[bool(small[number])]
         like = (np.abs(sides[printed] - own[2:4]) <= SIZE).all(axis=1) & (printed != number)
         like &= np.abs(boxes[printed, cv2.CC_STAT_AREA] - own[4]) <= AREA * own[4]
-        others = printed[like][:LOOKED_AT]
-        if len(others) >= OTHERS and _count_alike(image, label, boxes, number, others) >= OTHERS:
+        others, enough = printed[like][:LOOKED_AT], OTHERS if small[number] else TWINS
+        if len(others) >= enough and _count_alike(image, label, boxes, number, others, enough) >= enough:
             x, y, width, height, _ = own.tolist()
             window = slice(max(y - RIM, 0), y + height + RIM), slice(max(x - RIM, 0), x + width + RIM)
             shape = (label[window] == number).view(np.uint8)
@@ -48,8 +51,8 @@ def repeated_print(image: Array, ink: Array) -> Array:
     return found & ink
 
 
-def _count_alike(image: Array, label: Array, boxes: Array, number: int, others: Array) -> int:
-    """How many of the ``others`` have the shape and the colour of a ``number``; it counts to OTHERS only."""
+def _count_alike(image: Array, label: Array, boxes: Array, number: int, others: Array, enough: int) -> int:
+    """How many of the ``others`` have the shape and the colour of a ``number``; it counts to ``enough`` only."""
     shape, near, colour = _look(image, label, boxes, number)
     alike = 0
     for other in others:
@@ -59,7 +62,7 @@ def _count_alike(image: Array, label: Array, boxes: Array, number: int, others: 
         both = (shape[part] & its_near[part]).sum() >= ALIKE * shape.sum()
         both &= (its_shape[part] & near[part]).sum() >= ALIKE * its_shape.sum()
         alike += int(both and np.linalg.norm(colour - its_colour) <= APART)
-        if alike >= OTHERS:
+        if alike >= enough:
             break
     return alike
 

@@ -11,10 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detectors.strokes.boxes import check_boxes, dark_marks
+from detectors.strokes.boxes import check_boxes
 from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
+from detectors.strokes.darkness import dark_marks
 from detectors.strokes.doubts import doubtful
 from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
@@ -69,7 +70,7 @@ class LearnedSegmenter:
         near = grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
         levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
         if selection.remove == "handwriting":
-            ink = written(image, levels, selection.gone)
+            ink = written(image, levels, selection)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
@@ -164,23 +165,24 @@ def handwriting(levels: Array) -> Array:
     return written & (share > HAND_SHARE)
 
 
-def written(image: Array, levels: Array, gone: int = 0) -> Array:
+def written(image: Array, levels: Array, selection: InkSelection) -> Array:
     """The handwriting of a page, (H, W) bool, and nothing that only looks like it to the network.
 
-    ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting; ``gone`` is how many
-    pixels of handwriting are not on the page any more.
+    ``image`` (H, W, 3) uint8 RGB, ``levels`` (H, W, 2) uint8 likelihoods of print and handwriting; ``selection``
+    says whether what is doubtful is believed.
     """
     ink = whole_strokes(levels)
-    ink = ink & ~mistaken(image, levels, ink, gone)
+    ink = ink & ~mistaken(image, levels, ink, selection)
     under = print_under_pens(image, levels, ink)
     ink = ink | in_pen_colours(image, levels, ink)
     return (ink | followed(image, levels, ink)) & ~under
 
 
-def mistaken(image: Array, levels: Array, ink: Array, gone: int = 0) -> Array:
+def mistaken(image: Array, levels: Array, ink: Array, selection: InkSelection) -> Array:
     """What looks handwritten to the network and is not, (H, W) bool: lines, print and pictures. See ``written``."""
     found = repeated_print(image, ink)
-    found = found | doubtful(image, levels, ink & ~found, gone)
+    if not selection.strict:
+        found = found | doubtful(image, levels, ink & ~found, selection.gone)
     return found | lines_in(image, ink & ~found)
 
 
