@@ -90,6 +90,7 @@ class AutoRemover:
                 for number in chosen
                 for window in _find_windows(shares[number], network.takes_any_size)
             ]
+            windows.sort(key=lambda pair: (pair[1].box.height, pair[1].box.width))  # each size is prepared for once
             asked = [_cut(tiles[number], window.box) for number, window in windows]
             seen = [fills[number][window.box.slices].copy() for number, window in windows]
             predicted = network.remove(asked, seen)

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.types import Array, Box
 
 CONTEXT = 32  # px that the network sees around strokes
-LEAST_SIDE, SIDE_STEP = 128, 32  # px: every new size costs the network some preparation
+SIDES = 128, 192, 256, 384, 512  # px: each new size costs the network preparation, as much as 350 px square itself
 CALL = 8000  # px: what it costs to ask at all, as the area that takes as long
 
 
@@ -25,7 +25,7 @@ class Window:
 def plan_windows(strokes: Array) -> list[Window]:
     """Windows that hold all ``strokes``, (H, W) bool, each stroke whole in one of them, with its context.
 
-    Sides are multiples of ``SIDE_STEP``, or the tile's. A window is divided where that saves area, along lines that
+    Sides are among ``SIDES``, or the tile's. A window is divided where that saves area, along lines that
     cross no stroke: what is predicted for one stroke comes from one prediction, so that there is no seam in it.
     """
     count, label, stats, _ = cv2.connectedComponentsWithStats(strokes.view(np.uint8), connectivity=8)
@@ -68,8 +68,8 @@ def _sides(bounds: Array, shape: tuple[int, ...]) -> tuple[tuple[int, int], tupl
 
 
 def _span(low: int, high: int, whole: int) -> tuple[int, int]:
-    """The range along an axis around [low, high) with its context: a multiple of the step long, or the whole axis."""
+    """The range along an axis around [low, high) with its context: of the next of the sides, or the whole axis."""
     low, high = low - CONTEXT, high + CONTEXT
-    length = min(max(-(-(high - low) // SIDE_STEP) * SIDE_STEP, LEAST_SIDE), whole)
+    length = min((side for side in SIDES if high - low <= side < whole), default=whole)
     start = min(max((low + high - length) // 2, 0), whole - length)
     return start, start + length
