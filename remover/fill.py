@@ -25,6 +25,7 @@ RIM_WEIGHT = 0.1  # of pixels next to strokes when interpolating, against 1: the
 DEEP = 8  # px: pixels farther than this from all that is known are interpolated smoothly instead
 
 _WHOLE, _LITTLE = 0.999, 1e-6
+_FEW = 64
 
 
 class FillRemover:
@@ -55,11 +56,12 @@ def fill(image: Array, mask: Array) -> Array:
         return image.copy()
     if mask.all():
         return np.full_like(image, 255)
-    result = image.copy()
-    is_grey = (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
-    # A grey page is a third of the work
-    result[mask] = _guess_paper(image[..., :1] if is_grey else image, mask)[mask]
-    return result
+    grey, *others = cv2.split(image)
+    if all(cv2.norm(grey, other, cv2.NORM_INF) == 0 for other in others):  # a third of the work
+        paper = cv2.merge([_guess_paper(grey[..., None], mask)] * 3)
+    else:
+        paper = _guess_paper(image, mask)
+    return np.asarray(cv2.copyTo(paper, mask.view(np.uint8), image.copy()))  # many times as fast as by index
 
 
 def _guess_paper(image: Array, mask: Array) -> Array:
@@ -70,27 +72,43 @@ def _guess_paper(image: Array, mask: Array) -> Array:
         clean = known
     far = from_nearest(image, clean)
     uneven = cv2.dilate(_spread(far), np.ones((FLAT_REACH, FLAT_REACH), np.uint8)) >= FLAT_SPREAD
-    paper = _median(far, FLAT_SIDE, mask & ~uneven)
+    paper = _median(far, FLAT_SIDE, mask & ~uneven, coarse=True)
     if (mask & uneven).any():  # on many tiles nothing is, and the medians are half of the work
         near = _median(from_nearest(image, known), EDGE_SIDE, mask & uneven)
-        paper = np.where(uneven[..., None], near, paper)
-    deep = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
+        cv2.copyTo(near, uneven.view(np.uint8), paper)
+    deep = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3)
     if deep.max() > DEEP:
         weight = clean + np.float32(RIM_WEIGHT) * (known - clean)
         share = np.clip((cv2.dilate(deep, np.ones((2 * DEEP + 1, 2 * DEEP + 1), np.uint8)) - DEEP) / DEEP, 0, 1)
-        paper = np.rint(paper + share[..., None] * (_interpolate(image, weight) - paper)).astype(np.uint8)
+        part = np.s_[_span(share.any(axis=1)), _span(share.any(axis=0))]
+        more = share[part][..., None] * (_interpolate(image, weight)[part] - paper[part])
+        paper[part] = np.rint(paper[part] + more).astype(np.uint8)
     if not has_greys(image[~mask]):
         paper = np.where(paper < 128, 0, 255).astype(np.uint8)
     return paper
 
 
-def _median(image: Array, side: int, wanted: Array) -> Array:
-    """The median over squares of ``side`` px, like ``image`` (H, W, C), where ``wanted`` (H, W) bool; 0 elsewhere."""
+def _span(some: Array) -> slice:
+    """The places from the first to the last that is set in (N,) bool; one is."""
+    places = np.flatnonzero(some)
+    return slice(int(places[0]), int(places[-1]) + 1)
+
+
+def _median(image: Array, side: int, wanted: Array, coarse: bool = False) -> Array:
+    """The median over squares of ``side`` px, like ``image`` (H, W, C), where ``wanted`` (H, W) bool; 0 elsewhere.
+
+    ``coarse`` takes it of the image at half its size: on flat paper the same but for grain, in a quarter of the time.
+    """
     result = np.zeros_like(image)
     x, y, width, height = cv2.boundingRect(wanted.view(np.uint8))
     part = np.s_[max(y - side, 0) : y + height + side, max(x - side, 0) : x + width + side]
     if width:
-        result[part] = cv2.medianBlur(image[part], side).reshape(image[part].shape)  # OpenCV drops a single channel
+        seen = image[part]
+        half = cv2.resize(seen, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) if coarse else seen
+        median = cv2.medianBlur(half, side // 2 | 1 if coarse else side)
+        if coarse:
+            median = cv2.resize(median, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        result[part] = median.reshape(seen.shape)  # OpenCV drops a single channel
     return result
 
 
@@ -127,4 +145,5 @@ def _interpolate(image: Array, weight: Array) -> Array:
 
 def has_greys(pixels: Array) -> bool:
     """Whether any value in an array of uint8 is neither 0 nor 255."""
-    return bool(((pixels != 0) & (pixels != 255)).any())
+    parts = (pixels[:_FEW], pixels[_FEW:])  # of most pages the first few have some
+    return any(bool(((part != 0) & (part != 255)).any()) for part in parts)

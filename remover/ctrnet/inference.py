@@ -154,10 +154,11 @@ class RowsConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H', W') float32, no padding."""
         # whole planes add up four times as fast as three channels out of 21
-        parts = self.columns(x).float().contiguous()  # the last sums of all: of bfloat16, half a grey level is lost
+        parts = self.columns(x).contiguous()
         length = x.shape[3] - self.width + 1
         assert self.bias is not None
-        total = parts[:, : self.c_out, :, :length] + self.bias[:, None, None]
+        # the last sums of all: in bfloat16, half a grey level is lost
+        total = parts[:, : self.c_out, :, :length].float() + self.bias[:, None, None]
         for k in range(1, self.width):
             total += parts[:, k * self.c_out : (k + 1) * self.c_out, :, k : k + length]
         return total
