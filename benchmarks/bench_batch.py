@@ -33,7 +33,7 @@ from conftest import draw_page
 from processes import CHEAP, DaskProcesses, start
 from storm import PROGRAM, Force, blow, digests, drawn, real
 
-from workflows.worker_setup import ENVIRONMENT, SCHEDULER_ENVIRONMENT
+from workflows.workers.setup import ENVIRONMENT, SCHEDULER_ENVIRONMENT
 
 POLL_SECONDS = 0.2
 

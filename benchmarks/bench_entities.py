@@ -37,9 +37,9 @@ from pipeline.masks import polygon_mask
 from pipeline.readings import Reading
 from pipeline.results import PageStatus
 from pipeline.types import Array, PageRef, TextRegion
-from workflows import tasks
 from workflows.config import RunSettings
-from workflows.pictures import PageTarget
+from workflows.pages import tasks
+from workflows.pages.pictures import PageTarget
 
 SEEN = [kind for kind in KINDS if kind not in NAMED_KINDS]
 

@@ -29,10 +29,10 @@ from pipeline.template import Alignment, align_template
 from pipeline.template_ink import filled_in, form_print
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
-from workflows.looking import Scope
-from workflows.selecting import GOOD_FIT
-from workflows.tools import verification_tools
-from workflows.verification import verify
+from workflows.pages.looking import Scope
+from workflows.pages.selecting import GOOD_FIT
+from workflows.pages.tools import verification_tools
+from workflows.pages.verification import verify
 
 OTHERS = ("employmentapp.png", "paystub.jpg", "sheet1.jpg", "typewriter.png", "linn.png", "060.jpg")
 COLUMNS = ("ink", "clear of print", "near print", "form", "stray")

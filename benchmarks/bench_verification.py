@@ -33,9 +33,9 @@ from blank_pages import TEXTS, all_blanks, printed_pages, set_text
 
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
-from workflows.looking import Tools
-from workflows.tools import verification_tools
-from workflows.verification import Verdict, verify
+from workflows.pages.looking import Tools
+from workflows.pages.tools import verification_tools
+from workflows.pages.verification import Verdict, verify
 
 FOUND = 0.9  # of a text's ink
 

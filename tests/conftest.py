@@ -15,8 +15,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from workflows import tools
 from workflows.cli import app
+from workflows.pages import tools
 
 # what a test takes depends on what else the machine does, and speed is for benchmarks
 settings.register_profile("untimed", deadline=None)
@@ -124,7 +124,7 @@ def bars_left(image: np.ndarray, words: int = 2) -> int:
 @pytest.fixture
 def looks_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bars for words are no text to the real detector, and it takes seconds to load."""
-    from workflows.verification import Verdict
+    from workflows.pages.verification import Verdict
 
-    monkeypatch.setattr("workflows.tasks.verify", lambda image, mask, *_: Verdict(image, mask, (), 0, ()))
-    monkeypatch.setattr("workflows.tasks.verification_tools", lambda *_: None)
+    monkeypatch.setattr("workflows.pages.tasks.verify", lambda image, mask, *_: Verdict(image, mask, (), 0, ()))
+    monkeypatch.setattr("workflows.pages.tasks.verification_tools", lambda *_: None)

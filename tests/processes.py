@@ -24,7 +24,7 @@ CHEAP = ("--detector", "annotated", *PLAIN)
 SPY = """
 import os
 from distributed import WorkerPlugin
-from workflows import tools
+from workflows.pages import tools
 
 class Spy(WorkerPlugin):
     def setup(self, worker):

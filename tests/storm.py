@@ -18,8 +18,8 @@ from processes import CHEAP, DaskProcesses, end, run, start
 
 from pipeline.errors import OutputError
 from workflows.config import RunSettings
-from workflows.manifest import read_state
-from workflows.tasks import inspect_source
+from workflows.pages.tasks import inspect_source
+from workflows.storage.manifest import read_state
 
 PROGRAM = [sys.executable, "-c", "from workflows.cli import main; main()"]
 

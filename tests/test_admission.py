@@ -13,9 +13,9 @@ import pytest
 from processes import DaskProcesses
 
 from pipeline.errors import ClusterError
-from workflows import admission, dask_questions
 from workflows.config import RunSettings
-from workflows.dask_cluster import connect
+from workflows.workers import admission, dask_questions
+from workflows.workers.dask_cluster import connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(100)]
 

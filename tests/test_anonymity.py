@@ -12,9 +12,9 @@ import pytest
 
 from detectors.registry import DETECTORS
 from pipeline.errors import UsageError
-from workflows.anonymity import EPOCH
+from workflows.commands.settings_file import load_settings
 from workflows.config import RunSettings
-from workflows.settings_file import load_settings
+from workflows.pages.anonymity import EPOCH
 
 SECRET = "jane-doe-4711"
 
@@ -77,7 +77,7 @@ class StubbornText(fakes.BlindDetector):
 
 def test_a_document_with_text_left_is_not_written(tmp_path, restore_docs, monkeypatch):
     monkeypatch.setitem(DETECTORS, "fake", StubbornText)
-    monkeypatch.setattr("workflows.looking.is_text", lambda *_: True)
+    monkeypatch.setattr("workflows.pages.looking.is_text", lambda *_: True)
     source = draw_letter(tmp_path / "letter.png")
     strict = restore_docs(source, "--out", tmp_path / "out", "--anonymize", "--detector", "fake", "--jobs", "1")
     assert strict.code == 6 and strict.document("document-0001.png")["status"] == "FAILED"

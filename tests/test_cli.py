@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 from conftest import Outcome, draw_page
 
-from workflows import doctor
+from workflows.commands import doctor
 from workflows.config import RunSettings
 from workflows.exit_codes import MEANINGS, ExitCode
 
@@ -135,7 +135,7 @@ def test_the_table_of_exit_codes_is_complete_and_in_the_readme() -> None:
 
 LEAVING = """
 import atexit, sys
-from workflows.command_exits import leave_quickly
+from workflows.commands.command_exits import leave_quickly
 class Slow:
     def __del__(self): print("taken apart")
 keep = Slow()

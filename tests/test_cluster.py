@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from conftest import Outcome, draw_page
 
-from workflows.cluster import SerialCluster, decide_jobs, open_cluster
 from workflows.config import RunSettings
-from workflows.inputs import find_sources, plan_outputs
-from workflows.manifest import Manifest
-from workflows.progress import LogLines
+from workflows.reporting.progress import LogLines
 from workflows.restore import WINDOW_PER_SLOT, Run
+from workflows.storage.inputs import find_sources, plan_outputs
+from workflows.storage.manifest import Manifest
+from workflows.workers.cluster import SerialCluster, decide_jobs, open_cluster
 
 Program = Callable[..., Outcome]
 TESTS = Path(__file__).parent
@@ -83,7 +83,7 @@ def test_an_existing_scheduler_is_used(
 def test_a_scheduler_that_does_not_answer_ends_the_run_with_its_own_code(
     sources: list[Path], tmp_path: Path, restore_docs: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.dask_cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("workflows.workers.dask_cluster.CONNECT_SECONDS", 1)
     done = restore_docs(*sources, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert done.code == 7 and "no Dask scheduler answers" in done.stderr
     assert [d["status"] for d in done.report["documents"]] == ["FAILED"] * 4

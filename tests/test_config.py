@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
+from workflows.commands.settings_file import load_settings
 from workflows.config import RunSettings
 from workflows.page_selection import parse_page_selection, selected_pages
-from workflows.settings_file import load_settings
 
 
 def test_defaults_are_valid_and_frozen() -> None:

@@ -19,7 +19,7 @@ from remover.ctrnet.inference import InferenceGenerator
 from remover.ctrnet.remover import CtrnetRemover
 from remover.ctrnet.structure import grey_structure_maps, structure_maps
 from remover.fill import fill
-from workflows import tools
+from workflows.pages import tools
 
 
 def tiles(count):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from processes import DaskProcesses, free_port
 
-from workflows import dask_questions
-from workflows.dask_questions import refusals_of, workers_of
+from workflows.workers import dask_questions
+from workflows.workers.dask_questions import refusals_of, workers_of
 
 
 @pytest.mark.slow

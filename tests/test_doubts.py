@@ -13,7 +13,7 @@ from detectors.strokes.repeats import repeated_print
 from detectors.strokes.segmenters import mistaken
 from pipeline.selection import InkSelection
 from workflows.config import RunSettings
-from workflows.tools import find_ink
+from workflows.pages.tools import find_ink
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -139,7 +139,7 @@ def test_doubtful_handwriting_goes_where_nothing_may_be_left(monkeypatch):
             asked.append(selection)
             return ink
 
-    monkeypatch.setattr("workflows.tools.make_segmenter", lambda *_: Segmenter())
+    monkeypatch.setattr("workflows.pages.tools.make_segmenter", lambda *_: Segmenter())
     for strict in (False, True):
         find_ink(image, (), RunSettings(remove="handwriting", anonymize=strict))
     assert [mistaken(image, levels, ink, selection).any() for selection in asked] == [True, False]

@@ -21,8 +21,8 @@ from detectors.models import model_directory
 from detectors.registry import create_detector
 from pipeline.masks import polygon_mask
 from pipeline.types import PageRef
-from workflows import tasks, tools
 from workflows.config import RunSettings
+from workflows.pages import tasks, tools
 
 Program = Callable[..., Outcome]
 EXAMPLES = Path(__file__).parents[1] / "examples"

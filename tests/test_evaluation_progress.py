@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_make_pairs import QUICK, Program, document, told
 
-from workflows import make_pairs
+from workflows.commands import make_pairs
 from workflows.evaluation import progress
 from workflows.evaluation.progress import LOG_EVERY_SECONDS, shown
 

@@ -14,10 +14,10 @@ from processes import PLAIN, program, run
 
 from detectors.registry import DETECTORS
 from pipeline.errors import RestoreError, StageError
-from workflows import flights
 from workflows.batch_settings import BatchSettings
-from workflows.cluster import Landing, SerialCluster
-from workflows.flights import Flight, Flights
+from workflows.workers import flights
+from workflows.workers.cluster import Landing, SerialCluster
+from workflows.workers.flights import Flight, Flights
 
 Program = Callable[..., Outcome]
 
@@ -65,7 +65,7 @@ def test_what_may_pass_is_tried_again_and_nothing_else(
     assert over.code == 6 and "Stale file handle" in over.document("a.pdf")["failure"]["what"]
     monkeypatch.setattr(fakes.FlakyDetector, "failures", 1)
     assert restore_docs(source, "--out", tmp_path / "none", "--retries", "0", *words).code == 6
-    from workflows import tools
+    from workflows.pages import tools
 
     tools.make_detector.cache_clear()
     monkeypatch.setitem(DETECTORS, "fake", fakes.RaisingDetector)
@@ -124,7 +124,7 @@ def test_what_is_too_much(limit: str, failed: int, done: int, ends: bool) -> Non
 def test_an_error_of_a_worker_says_whether_it_may_pass() -> None:
     import pickle
 
-    from workflows.stages import travels
+    from workflows.pages.stages import travels
 
     @travels
     def task() -> None:

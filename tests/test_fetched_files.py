@@ -12,8 +12,8 @@ import fsspec
 import pytest
 
 from pipeline.errors import InputError
-from workflows import places
-from workflows.fetched_files import KEPT, FetchedFiles
+from workflows.storage import places
+from workflows.storage.fetched_files import KEPT, FetchedFiles
 
 URL = "memory://files"
 

@@ -18,13 +18,13 @@ from pipeline.results import DocumentResult, PageResult
 from pipeline.types import PageRef
 from workflows.config import RunSettings
 from workflows.exit_codes import ExitCode, code_for_documents
-from workflows.kept_results import InOrder
-from workflows.manifest import Manifest, Record
-from workflows.metrics import write_metrics
-from workflows.parcels import call, pack
-from workflows.report import build_report, closing_line, document_entry, write_report
-from workflows.report_page import write_report_page
-from workflows.worker_setup import SCHEDULER_ENVIRONMENT
+from workflows.reporting.metrics import write_metrics
+from workflows.reporting.report import build_report, closing_line, document_entry, write_report
+from workflows.reporting.report_page import write_report_page
+from workflows.storage.kept_results import InOrder
+from workflows.storage.manifest import Manifest, Record
+from workflows.workers.parcels import call, pack
+from workflows.workers.setup import SCHEDULER_ENVIRONMENT
 
 PAGES, FEW, MANY = 30, 10, 70
 
@@ -118,14 +118,14 @@ def test_a_scheduler_loads_none_of_our_libraries_and_keeps_short_logs(tmp_path: 
     from distributed import Client
 
     from pipeline.documents import DocumentKind
-    from workflows import page_tasks
-    from workflows.dask_cluster import DaskCluster
-    from workflows.inputs import Source, plan_outputs
+    from workflows.pages import page_tasks
+    from workflows.storage.inputs import Source, plan_outputs
+    from workflows.workers.dask_cluster import DaskCluster
 
     def look(dask_scheduler) -> tuple[set[str], int]:  # type: ignore[no-untyped-def]
         import sys
 
-        heavy = {"cv2", "pymupdf", "pydantic", "shapely", "workflows.page_tasks"}
+        heavy = {"cv2", "pymupdf", "pydantic", "shapely", "workflows.pages.page_tasks"}
         return heavy & set(sys.modules), dask_scheduler.transition_log.maxlen
 
     with DaskProcesses(tmp_path, 1, more_for_scheduler=SCHEDULER_ENVIRONMENT) as processes:

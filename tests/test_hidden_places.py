@@ -14,11 +14,11 @@ from conftest import draw_page
 from test_anonymity import SECRET, names_in
 
 from pipeline.errors import OutputError
-from workflows.anonymity import EPOCH, hidden_places, hide_names, without_places
 from workflows.config import RunSettings
-from workflows.folder_lock import FolderLock
-from workflows.inputs import find_sources
-from workflows.output_state import state_place
+from workflows.pages.anonymity import EPOCH, hidden_places, hide_names, without_places
+from workflows.storage.folder_lock import FolderLock
+from workflows.storage.inputs import find_sources
+from workflows.storage.output_state import state_place
 
 STRICT = ("--anonymize", "--jobs", "1", "--remover", "fill", "--detector", "annotated")
 
@@ -165,7 +165,7 @@ def test_times_are_hidden_and_links_gone_however_a_run_ends(tmp_path, restore_do
     out = tmp_path / "out"
     source = draw_page(tmp_path / "a.png")
     (out / "sub").mkdir(parents=True)
-    monkeypatch.setattr("workflows.run_command.write_report", full)
+    monkeypatch.setattr("workflows.commands.run_command.write_report", full)
     done = restore_docs(source, "--out", out, *STRICT)
     assert done.code == 5 and (out / "document-0001.png").is_file()
     assert {int(path.stat().st_mtime) for path in (out, *out.rglob("*"))} == {EPOCH}

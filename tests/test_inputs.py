@@ -9,7 +9,7 @@ import pytest
 from conftest import draw_page
 
 from pipeline.errors import UsageError
-from workflows.inputs import find_sources, plan_outputs, refuse_unsafe_output
+from workflows.storage.inputs import find_sources, plan_outputs, refuse_unsafe_output
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from detectors.base import DetectorSettings
 from detectors.registry import DETECTORS
 from detectors.strokes.weights import SHIPPED
 from remover.base import RemoverSettings
-from workflows import tools
 from workflows.config import RunSettings
-from workflows.worker_setup import demands_of, find_refusal
+from workflows.pages import tools
+from workflows.workers.setup import demands_of, find_refusal
 
 
 def test_a_remover_is_made_anew_when_its_weights_are_others(tmp_path: Path) -> None:

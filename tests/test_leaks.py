@@ -26,7 +26,7 @@ from leaky_writers import LEAKY_WRITERS, LeakyWriter, LeavesPaleInk, LeavesTheIn
 from PIL import Image
 from xray_check import XrayError, bad_redactions, install_xray
 
-from workflows import tasks
+from workflows.pages import tasks
 
 Program = Callable[..., Outcome]
 WORDS = (SECRET, ACCENTED)

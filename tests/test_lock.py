@@ -10,8 +10,8 @@ import pytest
 from processes import wait_until
 
 from pipeline.errors import OutputError
-from workflows import folder_lock
-from workflows.folder_lock import FolderLock
+from workflows.storage import folder_lock
+from workflows.storage.folder_lock import FolderLock
 
 
 def test_a_lock_of_a_dead_process_here_is_taken_over_at_once(tmp_path: Path) -> None:

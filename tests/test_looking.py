@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from residues import REGION, SIDE, Stand, bars, paper, with_bars
 
-from workflows.looking import Scope
-from workflows.verification import verify
+from workflows.pages.looking import Scope
+from workflows.pages.verification import verify
 
 
 @pytest.mark.parametrize(("share", "found"), [(0.3, 0), (0.7, 1)])

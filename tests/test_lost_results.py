@@ -13,11 +13,11 @@ import pytest
 from processes import wait_until
 
 from pipeline.errors import ClusterError
-from workflows import dask_cluster, dask_questions
-from workflows.cluster import Landing
 from workflows.config import RunSettings
-from workflows.dask_cluster import DaskCluster, start_local
-from workflows.flights import Flight, Flights
+from workflows.workers import dask_cluster, dask_questions
+from workflows.workers.cluster import Landing
+from workflows.workers.dask_cluster import DaskCluster, start_local
+from workflows.workers.flights import Flight, Flights
 
 SETTINGS = RunSettings(detector="annotated", mask="classical", remover="fill", verify="off", device="cpu")
 

@@ -11,8 +11,9 @@ import dask.system
 import psutil
 import pytest
 
-from workflows import machine, worker_command
-from workflows.cluster import decide_jobs
+from workflows import machine
+from workflows.commands import worker_command
+from workflows.workers.cluster import decide_jobs
 
 GIB = 2**30
 
@@ -73,5 +74,5 @@ def test_the_limits_of_this_machine_can_be_told() -> None:
 
 def test_they_are_not_asked_for_help() -> None:
     """``--help`` stays instant: Dask, which counts cores, is loaded when a run begins."""
-    code = "import sys, workflows.cli, workflows.run_command; sys.exit('dask' in sys.modules)"
+    code = "import sys, workflows.cli, workflows.commands.run_command; sys.exit('dask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -185,4 +185,4 @@ def test_slurm_jobs_start_workers_as_they_should_be() -> None:
     with slurm.make_cluster("gpu", "16GB", gpu=True) as cluster:
         script = cluster.job_script()
     assert "#SBATCH --gres=gpu:1" in script and "--resources GPU=1" in script
-    assert "--preload workflows.worker_setup" in script and "--name dummy-name" in script
+    assert "--preload workflows.workers.setup" in script and "--name dummy-name" in script

@@ -16,8 +16,10 @@ from fakes import stuttering
 from processes import CHEAP
 
 from pipeline.errors import OutputError
-from workflows import flights, manifest, patience, places, run_status
-from workflows.manifest import Manifest
+from workflows.reporting import run_status
+from workflows.storage import manifest, patience, places
+from workflows.storage.manifest import Manifest
+from workflows.workers import flights
 
 Program = Callable[..., Outcome]
 STALE = OSError(errno.ESTALE, "Stale file handle")

@@ -17,10 +17,12 @@ from processes import CHEAP, PLAIN, run
 from storm import PROGRAM, digests
 
 from pipeline.errors import InputError, OutputError, SetupError
-from workflows import patience, places, run_command, tools
-from workflows.cluster import SerialCluster
+from workflows.commands import run_command
 from workflows.config import RunSettings
-from workflows.url_memory import Marker
+from workflows.pages import tools
+from workflows.storage import patience, places
+from workflows.storage.url_memory import Marker
+from workflows.workers.cluster import SerialCluster
 
 Program = Callable[..., Outcome]
 URL = "memory://job"
@@ -151,7 +153,7 @@ def test_what_is_not_there_is_told(tmp_path: Path, restore_docs: Program, memory
 
 
 def test_a_second_run_on_a_url_says_so_and_leaves(tmp_path: Path, restore_docs: Program, memory: Any) -> None:
-    from workflows.url_memory import UrlLock
+    from workflows.storage.url_memory import UrlLock
 
     put(memory, draw_page(tmp_path / "a.png"))
     with UrlLock(f"{URL}/out/.restore-docs", f"{URL}/out"):
@@ -171,8 +173,8 @@ def test_a_store_that_is_out_for_a_moment_may_pass(monkeypatch: pytest.MonkeyPat
 
 
 def test_weights_behind_a_url_are_fetched_and_are_part_of_the_settings(memory: Any) -> None:
-    from workflows.tools import remover_settings
-    from workflows.worker_setup import demands_of, find_refusal
+    from workflows.pages.tools import remover_settings
+    from workflows.workers.setup import demands_of, find_refusal
 
     memory.pipe_file("/job/w.safetensors", b"some weights")
     settings = RunSettings(weights=f"{URL}/w.safetensors")

@@ -16,7 +16,7 @@ from PIL import Image
 from previews import document_entry, full_report, page_entry, report_of, write_previews
 from processes import run
 
-from workflows.report_page import write_report_page
+from workflows.reporting.report_page import write_report_page
 
 CHROMIUM = shutil.which("chromium")
 QUIET = ["disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]

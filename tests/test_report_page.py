@@ -12,9 +12,9 @@ import pytest
 from previews import FAILURE, document_entry, full_report, page_entry, report_of, write_previews
 
 from pipeline.errors import OutputError
-from workflows import report_page
-from workflows.report_page import MOST_PICTURED, render_report_page, write_report_page
-from workflows.report_words import setting, spent, verdict, visible
+from workflows.reporting import report_page
+from workflows.reporting.report_page import MOST_PICTURED, render_report_page, write_report_page
+from workflows.reporting.report_words import setting, spent, verdict, visible
 
 VOID = {"meta", "link", "img", "input", "rect", "polygon", "br"}
 
@@ -279,8 +279,8 @@ def test_settings_in_words() -> None:
 def test_what_is_documented_is_what_the_report_holds_and_nothing_else() -> None:
     from pipeline.results import Check, DocumentResult, DocumentStatus, Failure, PageResult, PageStatus
     from pipeline.types import PageRef
-    from workflows import report
     from workflows.config import RunSettings
+    from workflows.reporting import report
 
     failure = Failure("StageError", "detect", "it broke", "mend it")
     page = PageResult(PageRef("a.pdf", 0), checks=(Check("detector", 1),), failure=failure)

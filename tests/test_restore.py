@@ -16,8 +16,8 @@ from detectors.registry import DETECTORS
 from pipeline import assemble as assemble_module
 from pipeline.errors import OutputError
 from remover.registry import REMOVERS
-from workflows import tools
-from workflows.folder_lock import FolderLock
+from workflows.pages import tools
+from workflows.storage.folder_lock import FolderLock
 
 Program = Callable[..., Outcome]
 ANNOTATED = ("--detector", "annotated", "--jobs", "1")

@@ -15,8 +15,8 @@ from pipeline.formats import WriteSettings
 from pipeline.grain import renew_grain
 from pipeline.jpeg_tables import tables_of
 from pipeline.types import Colour, Page, PageRef, PreparedPage
-from workflows.anonymity import hide_seams
-from workflows.verification import Verdict
+from workflows.pages.anonymity import hide_seams
+from workflows.pages.verification import Verdict
 
 SIDE = 256
 REMOVED = (slice(96, 160), slice(48, 208))

@@ -14,7 +14,7 @@ from pipeline.errors import StageError, UsageError
 from pipeline.readings import Reading
 from pipeline.types import Colour, Page, PageRef, TextRegion
 from workflows.config import RunSettings
-from workflows.selecting import choosing, reread, select_ink
+from workflows.pages.selecting import choosing, reread, select_ink
 
 WIDTH, HEIGHT = 400, 300
 LINES = {"Jane Doe jane@example.org": 40, "Total 42": 120, "Keep me jane@example.org": 200}

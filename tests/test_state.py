@@ -26,10 +26,12 @@ from detectors.registry import DETECTORS
 from pipeline.errors import OutputError
 from pipeline.results import PageResult
 from pipeline.types import PageRef
-from workflows import manifest, page_tasks, run_command, tools
-from workflows.cluster import SerialCluster
-from workflows.manifest import Manifest
-from workflows.run_status import status_command
+from workflows.commands import run_command
+from workflows.pages import page_tasks, tools
+from workflows.reporting.run_status import status_command
+from workflows.storage import manifest
+from workflows.storage.manifest import Manifest
+from workflows.workers.cluster import SerialCluster
 
 Program = Callable[..., Outcome]
 

@@ -11,8 +11,8 @@ import pytest
 from pipeline.results import PageResult, PageStatus
 from pipeline.types import PageRef
 from workflows.failures import fail_closed
-from workflows.report import page_entry
-from workflows.report_words import outcome, remarks
+from workflows.reporting.report import page_entry
+from workflows.reporting.report_words import outcome, remarks
 
 ROWS = range(80, 1360, 90)
 

@@ -22,10 +22,10 @@ from remover.base import RemoverSettings
 from remover.ctrnet import save_generator
 from remover.ctrnet.winograd import WinogradConv2d
 from remover.registry import REMOVERS, create_remover
+from workflows.commands.run_command import suited
 from workflows.config import RunSettings
 from workflows.machine import count_cores
-from workflows.run_command import suited
-from workflows.tasks import threads_of
+from workflows.pages.tasks import threads_of
 
 EXAM = Path(__file__).parents[1] / "examples" / "exam.jpg"
 

@@ -13,12 +13,12 @@ import pytest
 from conftest import draw_page
 from processes import PLAIN, DaskProcesses, environment, program, run
 
-from workflows.guard import MARK
+from workflows.pages.guard import MARK
 
 ON_A_HOST = """
 import ctypes, sys, time
 from pipeline.types import PageRef
-from workflows.guard import time_limit
+from workflows.pages.guard import time_limit
 place, seconds = sys.argv[1], float(sys.argv[2])
 with time_limit(PageRef("a.pdf", 1), 1.0, place):
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))  # with Python's lock
@@ -38,7 +38,7 @@ def work_on(host: Path, place: str, seconds: float) -> subprocess.CompletedProce
 
 def heralds() -> set[int]:
     words = [(process.pid, process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    return {pid for pid, command in words if "workflows.herald" in command}
+    return {pid for pid, command in words if "workflows.pages.herald" in command}
 
 
 def test_a_page_that_ran_out_of_time_is_known_on_another_host(tmp_path: Path) -> None:

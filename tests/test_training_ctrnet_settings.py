@@ -142,7 +142,7 @@ def test_losses_that_the_network_cannot_have_are_refused(tmp_path, text, told):
 def test_every_size_of_the_network_can_be_set_and_every_option_is_explained():
     sizes = {field.name for field in dataclasses.fields(GeneratorConfig)} - {"prefill"}
     assert {field.name for field in dataclasses.fields(NetworkSettings)} == sizes
-    from workflows.train_cli import _SETTING_HELP
+    from workflows.commands.train_cli import _SETTING_HELP
 
     names = [field.name for _, field in list_options(CtrnetSettings)]
     assert len(names) == len(set(names)) and set(names) == set(_SETTING_HELP)

@@ -10,7 +10,8 @@ import pytest
 from conftest import Outcome, draw_page
 from processes import CHEAP
 
-from workflows import page_tasks, places
+from workflows.pages import page_tasks
+from workflows.storage import places
 
 
 def test_an_output_that_is_not_seen_here_is_no_success(

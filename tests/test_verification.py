@@ -12,9 +12,9 @@ from residues import SIDE, Stand, bars, dark_box, paper, reading, with_bars
 from pipeline.readings import NOTHING_READ
 from pipeline.types import PageRef
 from workflows.config import RunSettings
-from workflows.looking import Ink, Scope
-from workflows.tools import verification_tools
-from workflows.verification import verify
+from workflows.pages.looking import Ink, Scope
+from workflows.pages.tools import verification_tools
+from workflows.pages.verification import verify
 
 
 def test_a_clean_page_is_left_alone():

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ClusterError
-from workflows.admission import choose_ways
 from workflows.config import RunSettings
-from workflows.worker_setup import Demands
+from workflows.workers.admission import choose_ways
+from workflows.workers.setup import Demands
 
 DEMANDS = Demands({}, {})
 EVERY, BESIDE = DEMANDS.resource, DEMANDS.resource_beside_gpus

@@ -14,14 +14,14 @@ from storm import digests
 from pipeline.results import DocumentResult
 from pipeline.types import PageRef
 from remover.registry import REMOVERS
-from workflows import page_tasks
-from workflows.cluster import BYTES_PER_JOB, Landing, SerialCluster
 from workflows.config import RunSettings
-from workflows.inputs import find_sources, plan_outputs
-from workflows.manifest import Manifest
-from workflows.page_flights import GROUP
-from workflows.progress import LogLines
+from workflows.pages import page_tasks
+from workflows.reporting.progress import LogLines
 from workflows.restore import BYTES_PER_WAITING_PAGE, Run, window_of
+from workflows.storage.inputs import find_sources, plan_outputs
+from workflows.storage.manifest import Manifest
+from workflows.workers.cluster import BYTES_PER_JOB, Landing, SerialCluster
+from workflows.workers.page_flights import GROUP
 
 SETTINGS = RunSettings(detector="annotated", mask="classical", remover="fill", report="json", page_timeout="off")
 

@@ -180,7 +180,7 @@ def _refusals(cluster: DaskProcesses) -> list[str]:
     from distributed import Client
 
     def here() -> list[str]:
-        from workflows.worker_setup import _REFUSALS
+        from workflows.workers.setup import _REFUSALS
 
         return list(_REFUSALS.values())
 

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workflows.command_exits import exits, leave_quickly
+from workflows.commands.command_exits import exits, leave_quickly
+from workflows.commands.evaluate_cli import add_evaluation
+from workflows.commands.settings_file import load_settings
+from workflows.commands.train_cli import train_app
 from workflows.config import RunSettings
-from workflows.evaluate_cli import add_evaluation
 from workflows.options import PANELS
-from workflows.settings_file import load_settings
-from workflows.train_cli import train_app
 
 log = logging.getLogger("restore_docs")
 
@@ -76,9 +76,9 @@ def _run(
     **options: Any,
 ) -> int:
     """Take the text off documents and leave the pages: INPUT... to cleaned documents in DIR."""
-    from workflows.anonymity import telling_no_words
-    from workflows.output_state import state_place
-    from workflows.run_command import run_command
+    from workflows.commands.run_command import run_command
+    from workflows.pages.anonymity import telling_no_words
+    from workflows.storage.output_state import state_place
 
     start_logging(verbose, quiet)
     given = {name: value for name, value in options.items() if value is not None}
@@ -141,7 +141,7 @@ def doctor(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A folder to try writing to.")] = Path(),
 ) -> int:
     """Check that everything a run needs is there; exit code 4 if something is missing."""
-    from workflows.doctor import doctor_command
+    from workflows.commands.doctor import doctor_command
 
     start_logging(0, False)
     return doctor_command(out)
@@ -154,7 +154,7 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> int:
     """Say where a run is, or how it ended."""
-    from workflows.run_status import status_command
+    from workflows.reporting.run_status import status_command
 
     return status_command(folder, as_json=json)
 
@@ -169,7 +169,7 @@ def worker(
     folder: Annotated[str, typer.Option(metavar="DIR", help="What Dask keeps on disk. Default: a temporary one.")] = "",
 ) -> int:
     """Start Dask workers for this machine: one for each GPU, and CPU workers beside them."""
-    from workflows.worker_command import worker_command
+    from workflows.commands.worker_command import worker_command
 
     start_logging(0, False)
     return worker_command(scheduler, gpus=gpus, cpus=cpus, memory=memory, folder=folder)
@@ -193,7 +193,7 @@ def structure(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> int:
     """Write RTV structure maps of images: the structure_im folder of a CTRNet data set."""
-    from workflows.structure_command import structure_command
+    from workflows.commands.structure_command import structure_command
 
     start_logging(0, quiet)
     parameters = {

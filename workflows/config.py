@@ -12,7 +12,7 @@ from pydantic import ConfigDict, SecretStr, field_validator, model_validator
 from workflows.batch_settings import BatchSettings
 from workflows.options import CHOICE, OUTPUT, PAGES, TEXT, option, within
 from workflows.page_selection import parse_page_selection
-from workflows.places import digest_there, place_of
+from workflows.storage.places import digest_there, place_of
 from workflows.versions import SHIPPED_WEIGHTS, versions
 
 

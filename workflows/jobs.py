@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.results import PageResult
-from workflows.guard import mark_at
-from workflows.inputs import PlannedDocument
-from workflows.pictures import PageTarget
-from workflows.places import join
+from workflows.pages.guard import mark_at
+from workflows.pages.pictures import PageTarget
+from workflows.storage.inputs import PlannedDocument, work_key
+from workflows.storage.places import join
 
 
 @dataclass(slots=True)
@@ -85,8 +85,3 @@ class Job:
     def complete(self) -> bool:
         """Whether every page has a result."""
         return len(self.results) == len(self.indices)
-
-
-def work_key(target: str) -> str:
-    """The name of a document's work folder."""
-    return hashlib.sha256(target.encode()).hexdigest()[:16]

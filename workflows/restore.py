@@ -19,21 +19,22 @@ from pipeline.documents import DocumentKind
 from pipeline.errors import OutputError, TooManyFailures
 from pipeline.results import DocumentResult, Failure, PageResult, PageStatus
 from pipeline.types import PageRef
-from workflows import page_tasks, places
-from workflows.cluster import BYTES_PER_JOB, Cluster, Landing
 from workflows.config import RunSettings
 from workflows.failures import document_failure, fail_closed
-from workflows.flights import Flight, Flights
-from workflows.guard import MARK, too_late
-from workflows.inputs import PREVIEWS, PlannedDocument
-from workflows.jobs import Job, work_key
-from workflows.kept_results import KeptResults
-from workflows.manifest import Memory, Record
-from workflows.page_flights import GPU_QUEUE, GROUP, PageFlights
+from workflows.jobs import Job
 from workflows.page_selection import selected_pages
-from workflows.patience import patiently, told
-from workflows.progress import Observer
-from workflows.stages import failure_from
+from workflows.pages import page_tasks
+from workflows.pages.guard import MARK, too_late
+from workflows.pages.stages import failure_from
+from workflows.reporting.progress import Observer
+from workflows.storage import places
+from workflows.storage.inputs import PREVIEWS, PlannedDocument, work_key
+from workflows.storage.kept_results import KeptResults
+from workflows.storage.manifest import Memory, Record
+from workflows.storage.patience import patiently, told
+from workflows.workers.cluster import BYTES_PER_JOB, Cluster, Landing
+from workflows.workers.flights import Flight, Flights
+from workflows.workers.page_flights import GPU_QUEUE, GROUP, PageFlights
 
 log = logging.getLogger("restore_docs")
 

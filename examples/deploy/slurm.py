@@ -18,7 +18,7 @@ def make_cluster(queue: str, memory: str, gpu: bool) -> Any:
     """A SLURMCluster whose jobs are one worker each."""
     from dask_jobqueue import SLURMCluster
 
-    words = ["--nthreads", "1", "--preload", "workflows.worker_setup"] + (["--resources", "GPU=1"] if gpu else [])
+    words = ["--nthreads", "1", "--preload", "workflows.workers.setup"] + (["--resources", "GPU=1"] if gpu else [])
     return SLURMCluster(
         queue=queue,
         cores=1,

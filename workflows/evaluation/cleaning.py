@@ -18,9 +18,9 @@ from pipeline.tiling import TILE_MARGIN, PageMaps, cut_tiles
 from pipeline.types import Array, PageRef, PreparedPage, RestoredTile, TextRegion
 from workflows.config import RunSettings
 from workflows.evaluation.samples import Sample, read_image
-from workflows.pictures import PageTarget
-from workflows.tasks import finish_page, prepare_page, remove_text
-from workflows.tools import make_remover, remover_settings
+from workflows.pages.pictures import PageTarget
+from workflows.pages.tasks import finish_page, prepare_page, remove_text
+from workflows.pages.tools import make_remover, remover_settings
 
 DECODERS = 4  # levels that two decoders of JPEG may differ by
 
