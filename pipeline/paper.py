@@ -30,6 +30,12 @@ EDGE_DEPTH = 0.06  # text heights from a region's outline to what is taken for i
 EDGE_WEIGHT = 4  # what the edge counts then, beside the rest
 WIDEST = 61  # px, side of the median over the edge
 CHOICE_REACH = 1.5  # side of the square over which guesses are compared
+OPEN_RIM = 0.1  # text heights: around text on open paper there is nothing so near, ...
+OPEN_SHARE = (
+    0.02,
+    0.3,
+)  # ... but for so much of that rim, and in the region no more than so much is left unexplained, ...
+OPEN_STROKE = 0.3  # ... and nothing of it is so wide, in text heights
 
 
 def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array, Array, Array | None]:
@@ -40,6 +46,7 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     strip without anything as narrow as a stroke (right along edges) and a median along the line (right in narrow
     bands). At each place the guess wins that leaves the fewest pixels of the region unexplained. Where most of the
     region's edge is left unexplained, as with bold light letters that fill a dark box, the edge is a guess of its own.
+    Text that stands on open paper needs the first guess only: two regions of five, at a third of the cost.
 
     Returns (difference (H, W) uint8, the largest over the channels; darker (H, W) bool, where the pixel is darker than
     the paper; the edge (H, W) uint8 {0, 1} where the paper was taken from it, else None).
@@ -47,6 +54,9 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     step = max(1, int(height // COARSE))
     coarse = np.ascontiguousarray(strip[::step, ::step])
     wide = _enlarge(_local_median(coarse, WIDE_REACH * height / step), strip)
+    difference = _largest(cv2.absdiff(strip, wide))
+    if _lies_open(difference, region, height):
+        return difference, _grey(strip) < _grey(wide), None
     grown = max(1, round(0.1 * height))
     judged = cv2.dilate(region, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
     difference, darker = _choose(strip, region, height, wide, judged)
@@ -59,6 +69,16 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
         if _share_left(again, edge) < LEFT_EDGE:
             return again, sign, edge
     return difference, darker, None
+
+
+def _lies_open(difference: Array, region: Array, height: float) -> bool:
+    """Whether what is left unexplained of a region are strokes, with paper all around them."""
+    reach = max(1, round(OPEN_RIM * height))
+    rim = cv2.dilate(region, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) - region
+    if _share_left(difference, rim) > OPEN_SHARE[0] or _share_left(difference, region) > OPEN_SHARE[1]:
+        return False
+    wide = np.ones((max(3, int(OPEN_STROKE * height) | 1),) * 2, np.uint8)
+    return not cv2.countNonZero(cv2.erode((difference > UNEXPLAINED).view(np.uint8) & region, wide))
 
 
 def _choose(strip: Array, region: Array, height: float, first: Array, judged: Array) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import pytest
 from ink import paper, recall, spill, write
 
 from detectors.strokes.registry import SEGMENTERS, create_segmenter
+from pipeline import paper as paper_guesses
 from pipeline.errors import UsageError
 from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
@@ -39,6 +40,29 @@ def test_small_and_large_glyphs(scale):
     mask = stroke_mask(page, [polygon])
     assert recall(mask, ink) > 0.99
     assert spill(mask, ink) < 0.02
+
+
+def beside(kind, page):
+    """Something that stands by the words in its region, or nothing."""
+    if kind == "a square":
+        page[64:92, 4:26] = 170
+    if kind == "a shaded cell":
+        page[40:110, :250] = (210, 215, 225)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "a square", "a shaded cell"])
+def test_other_guesses_of_the_paper_are_made_where_text_does_not_stand_alone(kind, monkeypatch):
+    asked = []
+    real = paper_guesses._choose
+    monkeypatch.setattr(paper_guesses, "_choose", lambda *given: asked.append(1) or real(*given))
+    page = paper(colour=(240, 240, 240), noise=2)
+    beside(kind, page)
+    ink, polygon = write(page, "Quick brown fox", (30, 90))
+    polygon[[0, 3], 0] = 2
+    mask = stroke_mask(page, [polygon])
+    assert recall(mask, ink) > 0.99
+    assert spill(mask, ink) < 0.05
+    assert bool(asked) == (kind != "nothing")
 
 
 def test_the_antialiased_rim_belongs_to_the_ink():
