@@ -31,10 +31,7 @@ EDGE_WEIGHT = 4  # what the edge counts then, beside the rest
 WIDEST = 61  # px, side of the median over the edge
 CHOICE_REACH = 1.5  # side of the square over which guesses are compared
 OPEN_RIM = 0.1  # text heights: around text on open paper there is nothing so near, ...
-OPEN_SHARE = (
-    0.02,
-    0.3,
-)  # ... but for so much of that rim, and in the region no more than so much is left unexplained, ...
+OPEN_SHARE = 0.02, 0.3  # ... but in so much of that rim; so much of the region at most is left unexplained, ...
 OPEN_STROKE = 0.3  # ... and nothing of it is so wide, in text heights
 
 

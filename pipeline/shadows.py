@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pipeline.masks import grow
+from pipeline.masks import grow, polygon_mask
 from pipeline.types import Array
 
 # Lengths are in heights of the page's text, the median of its regions, areas in squares of that
@@ -19,10 +19,7 @@ LEAST_HEIGHT = 8  # px: of lower text nobody reads anything in specks
 BLACK, DARK = 16, 128  # grey levels: a shadow's middle is below the one, and a speck below the other
 SOLID = 0.9  # is larger than any letter's stroke
 NEAR = 3.0  # so far from what is solid it frays out
-PATCH, SPECKS = (
-    1.5,
-    0.05,
-)  # of a square of this side so much is specks: half of it and more is paper's noise, or letters
+PATCH, SPECKS = 1.5, 0.05  # of a square of this side so much is specks, and of clean paper next to nothing
 FEWEST = 4.0  # of an area of specks: less may be letters that were not found
 TOUCH, REACH = 1.0, 1.0  # so much text lies so near to it: it runs into it. Photographs stand further off
 LEAST = 6.0  # of all such areas of a page
@@ -42,13 +39,11 @@ def runs_into_shadow(image: Array, outlines: Sequence[Array], allowed: Array | N
     solid = _opened(grey < BLACK, SOLID * unit)
     if not solid.any():
         return False
-    text = np.zeros(grey.shape, np.uint8)
-    for outline in outlines:
-        cv2.fillPoly(text, [outline.round().astype(np.int32)], 1)
+    text = polygon_mask(outlines, *grey.shape)
     near = grow(solid, round(NEAR * unit)) & ~solid
     near = near if allowed is None else near & allowed
-    specks = _opened(_specked(grey, text.view(bool), unit) & near, unit)
-    return _touching(specks, text.view(bool), unit) >= LEAST
+    specks = _opened(_specked(grey, text, unit) & near, unit)
+    return _touching(specks, text, unit) >= LEAST
 
 
 def _specked(grey: Array, text: Array, unit: float) -> Array:
