@@ -36,7 +36,7 @@ def test_lines_are_found_where_they_stand(seed):
 @given(st.integers(0, 2**32 - 1))
 def test_print_shows_through(seed):
     through = marked(seed)
-    assert through.dtype == np.float32 and 0 <= through.min() and through.max() <= 1
+    assert through.dtype == np.float32 and through.min() >= 0 and through.max() <= 1
     paper, ink = 240 * through, 30 * through
     lit = through.max(2) > 0.1
     assert (paper[lit].max(1) - ink[lit].max(1) > 20).all()  # of letters on a marker something is to be seen
