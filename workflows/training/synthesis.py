@@ -30,7 +30,7 @@ LEAST_DIFFERENCE = 8  # grey levels in some channel by which a pixel with ink di
 _FROM_PAIRS, _FROM_SHEETS = 0.5, 0.8  # the rest is pictures
 _WITH_HAND = 0.6
 _RECOLOURED = 0.2  # of real pieces: what is in colour was not therefore written by hand
-_MARKED = 0.25  # ... with text markers over the text
+_MARKED = 0.3  # ... with text markers over the text
 _HAND_MARKED = 0.15  # ... where handwriting is marked, too
 _STAMPED, _ASKING, _LABELLED = 0.08, 0.2, 0.08  # ... with a stamp below the print (and above), answers to mark, labels
 
