@@ -26,5 +26,5 @@ def draw_line_colour(rng: np.random.Generator) -> Colour:
 
 def draw_vivid(rng: np.random.Generator) -> Array:
     """A saturated colour as of text markers and filled cells, (3,) float32 of 0 to 255: light mostly, of any hue."""
-    hue, saturation, value = rng.uniform(0, 1), rng.uniform(0.25, 0.95), 1 - 0.5 * rng.uniform(0, 1) ** 2
+    hue, saturation, value = rng.uniform(0, 1), rng.uniform(0.25, 0.95), 1 - 0.5 * rng.uniform(0, 1) ** 3
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32) * np.float32(255)

@@ -46,7 +46,7 @@ def draw_markers(ink: Array, rng: np.random.Generator) -> Array:
 
 def find_lines(ink: Array, rng: np.random.Generator) -> list[Slot]:
     """The boxes (x0, y0, x1, y1) of pieces of lines of text, from top to bottom; ``ink`` is (S, S) bool."""
-    reach = int(rng.choice([7, 15, 31]))  # single words, a few of them, or all of a line
+    reach = int(rng.choice([9, 25, 45, 45]))  # words, a few of them, or all of a line
     room = np.pad(ink.astype(np.uint8), ((0, 0), (reach, reach)))  # or what stands near the border is joined to it
     joined = cv2.morphologyEx(room, cv2.MORPH_CLOSE, np.ones((1, reach), np.uint8))
     stats = cv2.connectedComponentsWithStats(joined)[2][1:, :4].tolist()
@@ -71,7 +71,7 @@ def _band(
     top, bottom = y0 - grown[0] * height + rng.normal(0, 0.5), y1 + grown[1] * height + rng.normal(0, 0.5)
     start, end, high = x0 - left, max(x1 + right, x0 - left + 4), max(bottom - top, 3.0)
     cover = np.zeros(shape[:2], np.uint8)
-    slant = rng.normal(0, 0.25) * high if style > 0.7 else 0.0  # a marker's chisel tip
+    slant = rng.normal(0, 0.12) * high if style > 0.7 else 0.0  # a marker's chisel tip
     rise = rng.normal(0, 0.004) * (end - start)
     corners = np.array([[start + slant, top], [end + slant, top + rise], [end, top + high + rise], [start, top + high]])
     if 0.4 < style <= 0.7:
