@@ -71,6 +71,11 @@ def pen_ring(size: tuple[int, int], rng: np.random.Generator) -> Array:
     return canvas.astype(np.float32) / 255
 
 
+def ring_path(rng: np.random.Generator) -> Path2:
+    """A ring about as wide as 1 and up to as high, as hands draw it, around (0, 0)."""
+    return _circle(rng)[0]
+
+
 def _pen_width(side: int, rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(np.log(1.0), np.log(max(1.5, min(9.0, side / 7))))))
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from pipeline.types import Array
-from workflows.training.colours import draw_line_colour, draw_tone
+from workflows.training.colours import Colour, draw_line_colour, draw_tone, draw_vivid
 from workflows.training.figures import Slot, draw_chart, draw_code, draw_icons
 
 
@@ -74,7 +74,7 @@ def _table(canvas: Array, rng: np.random.Generator) -> list[Slot]:
     rows, columns = _cuts(side, 12, 60, rng), _cuts(side, 30, 160, rng)
     shaded, slots = rng.random() < 0.4, []
     for top, bottom in pairwise(rows):
-        tone = draw_tone(rng, 20, 245) if rng.random() < 0.3 else None
+        tone = _draw_ground(rng, 20, 245) if rng.random() < 0.3 else None
         for left, right in pairwise(columns):
             box = (max(left, 0), max(top, 0), min(right, side), min(bottom, side))
             if box[2] - box[0] < 8 or box[3] - box[1] < 6:
@@ -88,6 +88,14 @@ def _table(canvas: Array, rng: np.random.Generator) -> list[Slot]:
     for at in columns if style < 0.7 else []:
         cv2.line(canvas, (at, 0), (at, side), colour, _weight(rng))
     return slots
+
+
+def _draw_ground(rng: np.random.Generator, low: int, high: int) -> Colour:
+    """Of filled cells and panels: a tone, or a vivid colour as often."""
+    if rng.random() < 0.5:
+        return draw_tone(rng, low, high)
+    red, green, blue = (int(level) for level in draw_vivid(rng))
+    return red, green, blue
 
 
 def _weight(rng: np.random.Generator) -> int:
@@ -200,7 +208,7 @@ def _panels(canvas: Array, rng: np.random.Generator) -> list[Slot]:
         if rng.random() < 0.4:
             _gradient(canvas, box, rng)
         else:
-            cv2.rectangle(canvas, box[:2], (box[2] - 1, box[3] - 1), draw_tone(rng, 0, 235), -1)
+            cv2.rectangle(canvas, box[:2], (box[2] - 1, box[3] - 1), _draw_ground(rng, 0, 235), -1)
         slots.append(box)
     return slots
 

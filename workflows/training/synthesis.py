@@ -17,6 +17,7 @@ from workflows.training.answers import Answers, draw_boxes, mark_answers, print_
 from workflows.training.degrade import degrade
 from workflows.training.figures import Slot
 from workflows.training.ink import lay_ink, recolour
+from workflows.training.markers import draw_markers
 from workflows.training.pens import pen_colour, pen_mark, roughen
 from workflows.training.shards import LineKind, Shards
 from workflows.training.sheets import Sheet, draw_sheet
@@ -29,6 +30,8 @@ LEAST_DIFFERENCE = 8  # grey levels in some channel by which a pixel with ink di
 _FROM_PAIRS, _FROM_SHEETS = 0.5, 0.8  # the rest is pictures
 _WITH_HAND = 0.6
 _RECOLOURED = 0.2  # of real pieces: what is in colour was not therefore written by hand
+_MARKED = 0.3  # ... with text markers over the text
+_HAND_MARKED = 0.15  # ... where handwriting is marked, too
 _STAMPED, _ASKING, _LABELLED = 0.08, 0.2, 0.08  # ... with a stamp below the print (and above), answers to mark, labels
 
 
@@ -59,7 +62,11 @@ class Synthesizer:
         printed, blank = self._stamp(printed, blank, rng)
         answers = self._ask(printed, blank, rng)
         image = self._write(printed, answers, rng) if rng.random() < _WITH_HAND else printed
-        (scanned, no_hand, no_text), quiet = degrade([image, printed, blank], rng)
+        sheets = [image, printed, blank]
+        if rng.random() < _MARKED:
+            through = draw_markers(_differ(image if rng.random() < _HAND_MARKED else printed, blank), rng)
+            sheets = [sheet * through for sheet in sheets]
+        (scanned, no_hand, no_text), quiet = degrade(sheets, rng)
         labels = np.full(blank.shape[:2], NEITHER, np.uint8)
         labels[_differ(quiet[1], quiet[2])] = PRINTED
         labels[_differ(quiet[0], quiet[1])] = HANDWRITTEN
@@ -206,7 +213,7 @@ def _print_colour(image: Array, slot: Slot, rng: np.random.Generator) -> Array:
     x0, y0, x1, y1 = (max(v, 0) for v in slot)
     part = image[y0:y1, x0:x1]
     light = float(part.mean()) if part.size else 255.0
-    dark_ink = light > 128 if rng.random() < 0.95 else light > 70
+    dark_ink = light > 128 if rng.random() < 0.8 else light > 70
     base = rng.uniform(0, 60) if dark_ink else rng.uniform(200, 255)
     if dark_ink and rng.random() < 0.12:
         return _ink_colour(rng)
