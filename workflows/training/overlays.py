@@ -14,7 +14,6 @@ from pipeline.types import Array
 from remover.fill import has_greys
 
 _HOLES, _EXTRAS = 0.3, 0.5
-_GROWTH = (0.1, 0.3, 0.24, 0.12, 0.1, 0.08, 0.06)  # by 0 to 6 px: found strokes may fill a band from edge to edge
 _MOST_RULES = 5
 _UNDER_TEXT, _UPRIGHT, _BROKEN, _TINTED = 0.75, 0.2, 0.15, 0.2
 _POINT = 4  # bits after the point in the ends of rules
@@ -82,9 +81,9 @@ def overwrite(image: Array, strokes: Array, rng: np.random.Generator) -> tuple[A
 
 
 def blur_borders(ink: Array, rng: np.random.Generator) -> Array:
-    """The mask of ink as it may be found: grown by up to 6 px, holes in it, and more than the ink here and there."""
+    """The mask of ink as it may be found: grown by up to 3 px, holes in it, and more than the ink here and there."""
     mask = ink.astype(np.uint8)
-    for _ in range(int(rng.choice(7, p=_GROWTH))):
+    for _ in range(int(rng.choice(4, p=(0.15, 0.4, 0.3, 0.15)))):
         shape = cv2.MORPH_CROSS if rng.integers(2) else cv2.MORPH_RECT
         mask = cv2.dilate(mask, cv2.getStructuringElement(shape, (3, 3)))
     found = mask > 0
