@@ -155,3 +155,22 @@ def test_text_that_a_first_look_missed_goes():
     left = np.abs(verdict.image.astype(int) - truth).max(axis=2) > 14
     assert left[ink].mean() < 0.03
     assert verdict.mask[~cv2.dilate(ink.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)].mean() < 0.001
+
+
+@pytest.mark.parametrize("kind", ["all", "handwriting", "print"])
+def test_kinds_of_ink_are_told_by_all_of_the_page(monkeypatch, kind):
+    """Beside a stroke that is left the network sees too little to say who wrote it: pages needed review for that."""
+    asked = []
+
+    class Reader:
+        def read(self, image, wanted=None):
+            asked.append(wanted)
+            return np.zeros((*image.shape[:2], 2), np.uint8)
+
+    monkeypatch.setattr("workflows.pages.tools.make_reader", lambda *_: Reader())
+    monkeypatch.setattr("workflows.pages.tools.make_remover", lambda *_: None)
+    tools = verification_tools(PageRef("page.png", 0), RunSettings(remove=kind))
+    near = bars()
+    tools.read_ink(paper(), near)
+    tools.find_staying(paper(), near)
+    assert all((wanted is None) == (kind != "all") for wanted in asked) and asked

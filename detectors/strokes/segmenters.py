@@ -68,7 +68,9 @@ class LearnedSegmenter:
         """See ``StrokeSegmenter.segment``."""
         outlines = [region.polygon for region in regions]
         near = grow(polygon_mask(outlines, *image.shape[:2]), NEAR)
-        levels, classical = self._look(image, outlines, None if selection.whole_page else near, selection)
+        # the kinds of ink are told apart by what is around them, so that then all is read
+        part = near if selection.remove == "all" and not selection.whole_page else None
+        levels, classical = self._look(image, outlines, part, selection)
         if selection.remove == "handwriting":
             ink = written(image, levels, selection)
         else:

@@ -105,7 +105,9 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
 
 def read_ink(image: Array, wanted: Array | None, settings: RunSettings, selection: InkSelection) -> Ink:
     """How likely each pixel of an image (H, W, 3) uint8 RGB is ink of the kind that goes, where it is ``wanted``."""
-    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
+    # which kind of ink it is, the network tells by what is around it: parts of the page alone would not do
+    part = wanted if selection.remove == "all" else None
+    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, part)
     stays = kept_ink(image, levels, selection)
     return Ink(np.where(stays, 0, levels_of(levels, selection)), stays)
 
@@ -115,7 +117,7 @@ def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
     bubbles = answer_bubbles(image, wanted, ())
     if settings.remove == "all":
         return bubbles
-    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, wanted)
+    levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image)
     other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
     return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
 
