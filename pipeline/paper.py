@@ -43,7 +43,7 @@ def paper_difference(strip: Array, region: Array, height: float) -> tuple[Array,
     strip without anything as narrow as a stroke (right along edges) and a median along the line (right in narrow
     bands). At each place the guess wins that leaves the fewest pixels of the region unexplained. Where most of the
     region's edge is left unexplained, as with bold light letters that fill a dark box, the edge is a guess of its own.
-    Text that stands on open paper needs the first guess only: two regions of five, at a third of the cost.
+    Text that stands on open paper needs the first guess only; on the sample pages two regions of five do.
 
     Returns (difference (H, W) uint8, the largest over the channels; darker (H, W) bool, where the pixel is darker than
     the paper; the edge (H, W) uint8 {0, 1} where the paper was taken from it, else None).
