@@ -37,9 +37,9 @@ def repeated_print(image: Array, ink: Array) -> Array:
     fits = (sides.min(axis=1) >= SIDES[0]) & (sides.max(axis=1) <= LARGE)
     fits[0] = False
     small = sides.max(axis=1) <= SIDES[1]
-    candidates = {True: np.flatnonzero(fits & small & (share < FEW)), False: np.flatnonzero(fits & ~small)}
+    letters, ornaments = np.flatnonzero(fits & small & (share < FEW)), np.flatnonzero(fits & ~small)
     for number in np.flatnonzero(fits & (share > SOME)):
-        own, printed = boxes[number], candidates[bool(small[number])]
+        own, printed = boxes[number], letters if small[number] else ornaments
         like = (np.abs(sides[printed] - own[2:4]) <= SIZE).all(axis=1) & (printed != number)
         like &= np.abs(boxes[printed, cv2.CC_STAT_AREA] - own[4]) <= AREA * own[4]
         others, enough = printed[like][:LOOKED_AT], OTHERS if small[number] else TWINS
