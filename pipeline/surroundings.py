@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.bands import behind_on_bands
 from pipeline.types import Array
 
 AROUND = 15  # px: so near a stroke shows what runs under it; of 9 px frames around letters are lost
@@ -26,9 +27,13 @@ def keep_to_surroundings(image: Array, after: Array, mask: Array) -> Array:
     known = cv2.erode((~mask[window]).view(np.uint8), _square(RIM))
     if not width or not known.any():
         return after
+    seen = image[window].copy()
+    behind, told = behind_on_bands(seen, mask[window], mask[window])
+    cv2.copyTo(behind, told.view(np.uint8), seen)
+    known |= told.view(np.uint8)
     hidden = cv2.cvtColor(255 * (1 - known), cv2.COLOR_GRAY2RGB)
-    darkest = cv2.erode(cv2.max(image[window], hidden), _square(AROUND))
-    lightest = cv2.dilate(cv2.min(image[window], cv2.bitwise_not(hidden)), _square(AROUND))
+    darkest = cv2.erode(cv2.max(seen, hidden), _square(AROUND))
+    lightest = cv2.dilate(cv2.min(seen, cv2.bitwise_not(hidden)), _square(AROUND))
     near = cv2.dilate(known, _square(AROUND)).view(bool)
     result = after.copy()
     bounded = cv2.min(cv2.max(after[window], darkest), lightest)
