@@ -17,11 +17,14 @@ from short_runs import as_options, quick, read_log
 from pipeline.errors import UsageError
 from remover.ctrnet import GeneratorConfig
 from remover.ctrnet.priors import TResNetTrunk, VggFeatures, _torchvision_name
+from workflows.training.checkpoints import CHECKPOINT
 from workflows.training.ctrnet import main
 from workflows.training.ctrnet_settings import CtrnetSettings, LossSettings, NetworkSettings
 from workflows.training.ctrnet_task import CtrnetTask
 from workflows.training.loop import train
 from workflows.training.settings import build_settings, list_options
+from workflows.training.shards import Shards
+from workflows.training.synthesis import Synthesizer
 
 pytest.importorskip("lightning")
 
@@ -184,7 +187,21 @@ def test_a_short_run_learns_and_its_picture_is_better_than_the_prefill(shards, t
     assert mean("loss", late) < 0.85 * mean("loss", early), "measured: 0.6 and 0.68 with two seeds"
     assert gain(early) < 0, "a network that has learned nothing makes it worse"
     assert gain(late) > 0.5, "measured: 1.1 and 0.95 dB"
-    picture = cv2.imread(str(tmp_path / "preview-0000320.png")).astype(float)
-    _, mask, prefill, predicted, truth = np.split(picture, 5, axis=1)
-    wrong, left = (np.square(part - truth)[mask > 0].mean() for part in (prefill, predicted))
-    assert left < wrong, "measured: 0.89 and 0.96 of it, on four samples"
+    wrong, left = errors_under_strokes(settings, shards, tmp_path / CHECKPOINT)
+    assert left < 0.92 * wrong, "measured: 0.73 to 0.83 of it with four seeds"
+    picture = cv2.imread(str(tmp_path / "preview-0000320.png"))
+    assert picture.shape == (4 * settings.side, 5 * settings.side, 3)
+
+
+def errors_under_strokes(settings, shards, checkpoint):
+    """The mean squared errors under the strokes of the prefill and of the picture, on samples that were not seen."""
+    task = CtrnetTask.of(settings)
+    model = task.build()
+    model.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    synthesizer, rng, errors = Synthesizer(Shards([shards]), settings.side, 100), np.random.default_rng(1), []
+    for first in range(0, 32, 4):
+        batch = task.batch([synthesizer.sample(first + number) for number in range(4)], rng)
+        picture = task.preview(model, {name: torch.from_numpy(values) for name, values in batch.items()})
+        _, mask, prefill, predicted, truth = np.split(picture.astype(float), 5, axis=1)
+        errors.append([np.square(part - truth)[mask > 0].mean() for part in (prefill, predicted)])
+    return np.mean(errors, axis=0)
