@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pipeline.bands import behind_on_bands
+from pipeline.highlights import behind_on_highlights
 from pipeline.types import Array
 
 AROUND = 15  # px: so near a stroke shows what runs under it; of 9 px frames around letters are lost
@@ -28,7 +28,7 @@ def keep_to_surroundings(image: Array, after: Array, mask: Array) -> Array:
     if not width or not known.any():
         return after
     seen = image[window].copy()
-    behind, told = behind_on_bands(seen, mask[window], mask[window])
+    behind, told = behind_on_highlights(seen, mask[window], mask[window])
     cv2.copyTo(behind, told.view(np.uint8), seen)
     known |= told.view(np.uint8)
     hidden = cv2.cvtColor(255 * (1 - known), cv2.COLOR_GRAY2RGB)

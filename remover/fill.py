@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pipeline.bands import behind_on_bands
+from pipeline.highlights import behind_on_highlights
 from pipeline.paper import from_nearest
 from pipeline.threads import map_in_threads
 from pipeline.types import Array, RestoredTile, Tile
@@ -84,7 +84,7 @@ def _guess_paper(image: Array, mask: Array) -> Array:
         part = np.s_[_span(share.any(axis=1)), _span(share.any(axis=0))]
         more = share[part][..., None] * (_interpolate(image, weight)[part] - paper[part])
         paper[part] = np.rint(paper[part] + more).astype(np.uint8)
-    behind, told = behind_on_bands(image, mask, mask & uneven)
+    behind, told = behind_on_highlights(image, mask, mask & uneven)
     cv2.copyTo(behind, told.view(np.uint8), paper)
     if not has_greys(image[~mask]):
         paper = np.where(paper < 128, 0, 255).astype(np.uint8)

@@ -23,7 +23,7 @@ from detectors.strokes.lines import lines_in
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
-from pipeline.bands import ink_on_bands
+from pipeline.highlights import ink_on_highlights
 from pipeline.masks import grow, polygon_mask
 from pipeline.selection import InkSelection
 from pipeline.strokes import stroke_mask
@@ -76,7 +76,7 @@ class LearnedSegmenter:
             ink = written(image, levels, selection)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
-            ink = ink_on_bands(image, ink)
+            ink = ink_on_highlights(image, ink)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near, selection)

@@ -1,4 +1,4 @@
-"""What is behind ink on a narrow coloured band, as text markers leave it: what the band shows farther along its row.
+"""What is behind dark ink on a highlight, a narrow coloured band as text markers leave it: its colour along the row.
 
 Letters fill such a band nearly from edge to edge, and between them a scan's colours run into the ink. So what is
 nearest to a stroke is either ink that is not known for ink, or the paper beside the band. Between words, and along the
@@ -30,7 +30,7 @@ _WIDE = 2 * REACH + 1
 _HIGH = 21  # px: of the rows around, whether ink is darker than what is behind it
 
 
-def behind_on_bands(image: Array, mask: Array, wanted: Array) -> tuple[Array, Array]:
+def behind_on_highlights(image: Array, mask: Array, wanted: Array) -> tuple[Array, Array]:
     """What is behind dark ink on bands: (H, W, 3) uint8 RGB, and where that is told, (H, W) bool; elsewhere 0.
 
     ``image`` (H, W, 3) uint8 RGB is the page, or a part of it; ``mask`` (H, W) bool is not known; it is told where it
@@ -56,12 +56,12 @@ def behind_on_bands(image: Array, mask: Array, wanted: Array) -> tuple[Array, Ar
     return behind, told
 
 
-def ink_on_bands(image: Array, ink: Array) -> Array:
+def ink_on_highlights(image: Array, ink: Array) -> Array:
     """``ink`` (H, W) bool and what is beside it on bands that still holds some, (H, W) bool.
 
     ``image`` (H, W, 3) uint8 RGB is the page.
     """
-    behind, told = behind_on_bands(image, ink, grow(ink, RIM))
+    behind, told = behind_on_highlights(image, ink, grow(ink, RIM))
     if not told.any():
         return ink
     grey, band = (cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY) for seen in (image, behind))
@@ -108,7 +108,7 @@ def _is_light_ink(image: Array, mask: Array) -> Array:
 
 
 def _along_rows(image: Array, coloured: Array, asked: Array) -> tuple[Array, Array]:
-    """What is typical of each row's coloured pixels around those ``asked`` for, like ``behind_on_bands``."""
+    """What is typical of each row's coloured pixels around those ``asked`` for, like ``behind_on_highlights``."""
     cells = np.add.reduceat(asked, np.arange(0, asked.shape[1], STEP), axis=1) > 0
     row, cell = np.nonzero(cells)
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
