@@ -20,6 +20,8 @@ from detectors.strokes.doubts import doubtful
 from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
+from detectors.strokes.overlooked import SURE, overlooked
+from detectors.strokes.regions import CORE, NEAR, deep, place
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED
@@ -30,16 +32,13 @@ from pipeline.strokes import stroke_mask
 from pipeline.threads import map_in_threads
 from pipeline.types import Array, TextRegion
 
-NEAR = 4  # px: ink may reach so far out of its region
 INK = 128  # of 255: a pixel is ink from this likelihood on, printed or handwritten
-SURE = 210  # ... and surely ink from this one on
 LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
 POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
 POSSIBLE_REACH = 3  # ... somewhere within so many px
 HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, where it hangs on ink that is surely one
 HAND_SIDE = 31  # px: of the ink in a square of this side ...
 HAND_SHARE = 0.25  # ... so much must look handwritten for any of it to be; a tip of a printed letter does not
-CORE = 0.25  # of a region's height: further in than this it is not asked; rules run along the edges of a line
 AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of what the classical mask calls ink
 
 
@@ -75,7 +74,7 @@ class LearnedSegmenter:
         if selection.remove == "handwriting":
             ink = written(image, levels, selection)
         else:
-            ink = (likelihood(levels) >= INK) if classical is None else _veto(classical, outlines, levels)
+            ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels)
             ink = ink_on_highlights(image, ink)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
@@ -128,30 +127,33 @@ def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
     return Classical(mask, answer_bubbles(image, mask, outlines, dark), dark)
 
 
-def _veto(seen: Classical, outlines: list[Array], levels: Array) -> Array:
-    """The classical mask less what the network is sure is no ink, bubbles and check boxes."""
+def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -> Array:
+    """The classical mask less what the network is sure is no ink, bubbles and check boxes; with what it misses."""
     classical = seen.mask
     possible = grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
     vetoed = np.zeros(classical.shape, bool)
     doubted = np.zeros(classical.shape, bool)
     largest = LARGEST * page_factors(outlines)[0]
     for outline in outlines:
-        window, inside = _place(outline, classical.shape)
+        window, inside = place(outline, classical.shape)
         found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
         agreed = int(np.count_nonzero(found & possible[window]))
         around = grow(inside, NEAR)
         if height < largest and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
             vetoed[window] |= around & ~possible[window]
-            doubted[window] |= _deep(inside, CORE * height)
+            doubted[window] |= deep(inside, CORE * height)
         else:
             doubted[window] |= around
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
+    stays = np.zeros(classical.shape, bool)
     lines = seen.bubbles & seen.dark
     if np.count_nonzero(lines & sure) < LETTERS * np.count_nonzero(lines):
-        ink = ink & ~seen.bubbles
-    return ink & ~check_boxes(ink, sure, seen.dark)
+        stays = seen.bubbles
+    stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
+    ink = ink & ~stays
+    return ink | overlooked(image, likelihood(levels), ink, stays, outlines)
 
 
 def likelihood(levels: Array) -> Array:
@@ -202,15 +204,6 @@ def whole_strokes(levels: Array) -> Array:
     return _touching(hardly, sure)
 
 
-def _place(outline: Array, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], Array]:
-    """The window of a page around an outline, and the outline's inside in it, bool."""
-    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - NEAR, 0)
-    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + NEAR + 1, (shape[1], shape[0]))
-    window = (slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0])))
-    size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-    return window, polygon_mask([outline - low], *size)
-
-
 def _touching(ink: Array, seed: Array) -> Array:
     """The connected pieces of ``ink`` (H, W) bool that ``seed`` has a pixel of.
 
@@ -221,9 +214,3 @@ def _touching(ink: Array, seed: Array) -> Array:
     touched = np.zeros(count, bool)
     touched[label[ink & seed]] = True
     return ink & np.take(touched, label)
-
-
-def _deep(inside: Array, depth: float) -> Array:
-    """What of ``inside`` (H, W) bool is further than ``depth`` pixels from its outside, beyond the window too."""
-    padded = cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1] > depth
