@@ -27,7 +27,7 @@ def test_half_of_each_letter_is_found_with_its_rim():
     page, ink, likely = a_line()
     upper = ink.copy()
     upper[41:] = False
-    found = overlooked(page, likely, upper, NOTHING, [LINE])
+    found = overlooked(page, likely, likely > 60, upper, NOTHING, [LINE])
     lower = ink.copy()
     lower[:43] = False
     assert (found & lower).sum() > 0.9 * lower.sum()
@@ -37,33 +37,37 @@ def test_half_of_each_letter_is_found_with_its_rim():
 
 def test_what_is_unsure_or_known_or_no_text_is_not():
     page, ink, likely = a_line()
-    assert not overlooked(page, likely, ink, NOTHING, [LINE]).any()
-    assert not overlooked(page, np.minimum(likely, 200), NOTHING, NOTHING, [LINE]).any(), "the network is not sure"
-    assert not overlooked(page, likely, NOTHING, NOTHING, [np.add(LINE, (0, 300))]).any(), "no text was found there"
-    assert not overlooked(page, likely, NOTHING, NOTHING, []).any()
+    assert not overlooked(page, likely, likely > 60, ink, NOTHING, [LINE]).any()
+    assert not overlooked(page, np.minimum(likely, 200), likely > 60, NOTHING, NOTHING, [LINE]).any(), (
+        "the network is not sure"
+    )
+    assert not overlooked(page, likely, likely > 60, NOTHING, NOTHING, [np.add(LINE, (0, 300))]).any(), (
+        "no text was found there"
+    )
+    assert not overlooked(page, likely, likely > 60, NOTHING, NOTHING, []).any()
 
 
 def test_what_touches_a_shape_that_stays_is_a_part_of_it():
     page, ink, likely = a_line()
     stays = np.zeros_like(ink)
     stays[:, 28:60] = ink[:, 28:60]
-    found = overlooked(page, likely, NOTHING, stays, [LINE])
+    found = overlooked(page, likely, likely > 60, NOTHING, stays, [LINE])
     assert not found[:, 28:50].any() and found[:, 100:].any()
 
 
 def test_an_underline_at_the_edge_of_its_line_stays():
     page, likely = np.full((80, 400, 3), 230, np.uint8), np.zeros((80, 400), np.uint8)
     page[54:57, 30:370], likely[54:57, 30:370] = 20, 255
-    assert not overlooked(page, likely, NOTHING, NOTHING, [LINE]).any()
+    assert not overlooked(page, likely, likely > 60, NOTHING, NOTHING, [LINE]).any()
 
 
 def test_the_middle_of_a_mark_that_is_filled_in_stays():
     page, likely = np.full((80, 400, 3), 230, np.uint8), np.zeros((80, 400), np.uint8)
     page[25:55, 100:130], likely[36:44, 111:119] = 20, 255
-    assert not overlooked(page, likely, NOTHING, NOTHING, [LINE]).any()
+    assert not overlooked(page, likely, likely > 60, NOTHING, NOTHING, [LINE]).any()
     page[25:55, 100:130] = 230
     page[36:44, 111:119] = 20
-    assert overlooked(page, likely, NOTHING, NOTHING, [LINE]).any(), "a full stop of that size"
+    assert overlooked(page, likely, likely > 60, NOTHING, NOTHING, [LINE]).any(), "a full stop of that size"
 
 
 class Sure:

@@ -153,7 +153,7 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -
         stays = seen.bubbles
     stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
     ink = ink & ~stays
-    return ink | overlooked(image, likelihood(levels), ink, stays, outlines)
+    return ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
 
 
 def likelihood(levels: Array) -> Array:
