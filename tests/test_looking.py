@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from residues import REGION, SIDE, Stand, bars, paper, with_bars
 
+from pipeline.masks import grow
 from workflows.pages.looking import Scope
 from workflows.pages.verification import verify
 
@@ -31,6 +32,27 @@ def test_a_forms_print_is_painted_out_before_anything_looks():
     verdict = verify(page, np.zeros((SIDE, SIDE), bool), stand.tools, Scope(~form, form))
     assert verdict.checks[0].found == 1 and not verdict.residual
     assert (verdict.image[form] == page[form]).all() and (verdict.image[142:158, 42:158] > 100).all()
+
+
+def test_bubbles_are_painted_out_too_and_text_beside_them_is_found():
+    """A row of circles reads as a row of 8s, and what stays of it would be smeared over."""
+    stand, stays = Stand(1), grow(bars(), 2)
+    page = with_bars(paper())
+    asked = []
+
+    def find_staying(image, wanted):
+        asked.append(int(wanted.sum()))
+        return stays & wanted
+
+    tools = replace(stand.tools, find_staying=find_staying)
+    nothing = np.zeros((SIDE, SIDE), bool)
+    verdict = verify(page, nothing, tools)
+    assert asked[0] == SIDE * SIDE and not any(check.found for check in verdict.checks)
+    assert (verdict.image == page).all() and not verdict.mask.any()
+    page[140:160, 40:160] = 20
+    verdict = verify(page, nothing, tools)
+    assert verdict.checks[0].found == 1 and not verdict.residual
+    assert (verdict.image[stays] == page[stays]).all() and (verdict.image[142:158, 42:158] > 100).all()
 
 
 @pytest.mark.parametrize(("read", "found"), [((), 1), ((REGION,), 0)])

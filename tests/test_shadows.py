@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.shadows import runs_into_shadow
 from pipeline.types import Array
-from workflows.pages.looking import corners
+from workflows.pages.polygons import corners
 
 LINES = range(60, 660, 30)
 WORDS = ("--jobs", "1", "--detector", "annotated", "--remover", "fill", "--verify", "on")

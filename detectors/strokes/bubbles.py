@@ -27,6 +27,7 @@ CLOSE = 3.0  # diameters from one middle to the next: a bubble has two others of
 THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
 RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
 RIM = 1.5  # px around its line that belong to it
+LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +76,15 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], dark: Ar
     for mark in (*chosen, *among):
         _draw(stay, mark, line, image)
     return stay.view(bool) & ink
+
+
+def are_letters(bubbles: Array, dark: Array, sure: Array) -> bool:
+    """Whether what looks like ``bubbles`` (H, W) bool are letters O.
+
+    ``dark`` (H, W) bool are marks darker than the paper, ``sure`` (H, W) bool is what is surely ink to the network.
+    """
+    lines = bubbles & dark
+    return int(np.count_nonzero(lines & sure)) >= LETTERS * int(np.count_nonzero(lines))
 
 
 def _find_marks(dark: Array) -> list[Mark]:

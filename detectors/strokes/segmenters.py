@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.boxes import check_boxes
-from detectors.strokes.bubbles import answer_bubbles
+from detectors.strokes.bubbles import answer_bubbles, are_letters
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.darkness import dark_marks
@@ -33,7 +33,6 @@ from pipeline.threads import map_in_threads
 from pipeline.types import Array, TextRegion
 
 INK = 128  # of 255: a pixel is ink from this likelihood on, printed or handwritten
-LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
 POSSIBLE = 25  # a pixel may be ink from this likelihood on ...
 POSSIBLE_REACH = 3  # ... somewhere within so many px
 HARDLY = 12  # ... and is the end of a handwritten stroke from this one on, where it hangs on ink that is surely one
@@ -147,10 +146,7 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
-    stays = np.zeros(classical.shape, bool)
-    lines = seen.bubbles & seen.dark
-    if np.count_nonzero(lines & sure) < LETTERS * np.count_nonzero(lines):
-        stays = seen.bubbles
+    stays = np.zeros(classical.shape, bool) if are_letters(seen.bubbles, seen.dark, sure) else seen.bubbles
     stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
     ink = ink & ~stays
     return ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)

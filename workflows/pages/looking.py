@@ -1,7 +1,8 @@
 """Looking at a cleaned page for text that is left: the looks, one after another, and what counts as found.
 
 ``pipeline.residue`` says what is text. What the page's policy lets stay is seen but does not count; the print of a
-blank form is painted out before anything looks, for detectors take a value and the label beside it for one line. Where
+blank form is painted out before anything looks, for detectors take a value and the label beside it for one line, and so
+are bubbles to fill in. Where
 text goes by what it says, all that any of the looks sees is read, wherever it stands.
 """
 
@@ -31,6 +32,7 @@ from pipeline.residue import (
     window_of,
 )
 from pipeline.types import Array, Box, TextRegion
+from workflows.pages.polygons import as_regions, corners, covered, grown
 
 SMALLER = 0.71  # the second size: halfway between those a detector looks at by itself
 MOST_CLUSTERS = 48  # looked at closely; a photograph has hundreds
@@ -38,7 +40,6 @@ CLOSE_HEIGHT, MOST_ENLARGED = 40, 4.0  # px that a glyph is enlarged to, and how
 CLOSE_MARGIN = 40  # px of surroundings in a close look
 DARK_MARGIN = 8  # px of surroundings of a dark place
 NEARBY = 64  # px of surroundings when looking again at what was removed again
-RIM = 4  # px by which a polygon is grown, to have all of its ink
 WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
 SEEN_SHARE = 0.8  # of a polygon in another: it was seen already
 LEAST_ALLOWED = 0.5  # of a polygon: where less of it was to go, it is text that stays
@@ -109,13 +110,15 @@ class Scope:
 class Look:
     """Looks at a page with the tools.
 
-    ``allowed`` (H, W) bool is where text is not to be, ``paper`` (H, W, 3) uint8 RGB what is behind the form's print.
-    ``seen`` collects all that any look at the page sees, where text is chosen by what it says.
+    ``allowed`` (H, W) bool is where text is not to be. ``stays`` (H, W) bool is print of a form and bubbles, and
+    ``paper`` (H, W, 3) uint8 RGB what is behind them; or there are none. ``seen`` collects all that any look at the
+    page sees, where text is chosen by what it says.
     """
 
     tools: Tools
     scope: Scope
     allowed: Array
+    stays: Array | None = None
     paper: Array | None = None
     seen: list[Array] = field(default_factory=list)
 
@@ -123,11 +126,16 @@ class Look:
     def at(cls, cleaned: Array, tools: Tools, scope: Scope) -> Look:
         """A look at a page (H, W, 3) uint8 RGB."""
         allowed = np.ones(cleaned.shape[:2], bool) if scope.allowed is None else scope.allowed
-        return cls(tools, scope, allowed, None if scope.form is None else tools.fill(cleaned, scope.form))
+        stays = np.zeros(allowed.shape, bool) if scope.form is None else scope.form
+        if tools.find_staying is not None and not tools.by_ink:  # a row of bubbles reads as a row of 8s
+            stays = stays | tools.find_staying(cleaned, np.ones(allowed.shape, bool))
+        return (
+            cls(tools, scope, allowed, stays, tools.fill(cleaned, stays)) if stays.any() else cls(tools, scope, allowed)
+        )
 
     def at_page(self, page: Array, removed: Array) -> Findings:
         """What is left, each found once."""
-        image = self._without_form(page)
+        image = self._without_what_stays(page)
         ink = self.tools.read_ink(image, None)
         if self.tools.by_ink:
             return Findings({STROKES: self._written(ink.levels)}, ink.spared)
@@ -146,14 +154,14 @@ class Look:
         keep(STROKES, self._bearing(image, levels, self._note(self._closely(image, levels, known))))
         keep(DARK, self._worded(image, self._note(self._in_the_dark(image))))
         if self.tools.reread is not None:
-            if self.paper is not None:  # the form's own print may be what is looked for
+            if self.scope.form is not None:  # the form's own print may be what is looked for
                 self._note(self._detect(page))
             keep(READER, self._by_text(page, levels))
         return Findings(found, ink.spared)
 
     def nearby(self, page: Array, before: Sequence[Array]) -> list[Array]:
         """What is left after another removal, around what was found ``before`` it."""
-        image = self._without_form(page)
+        image = self._without_what_stays(page)
         near = polygon_mask([grown(p) for p in before], *self.allowed.shape)
         levels = self.tools.read_ink(image, near).levels
         if self.tools.by_ink:
@@ -171,10 +179,10 @@ class Look:
         left += self._worded(image, dark)
         return left + [p for p in self._by_text(page, levels) if not covered(p, left)]
 
-    def _without_form(self, image: Array) -> Array:
-        if self.paper is None or self.scope.form is None:
+    def _without_what_stays(self, image: Array) -> Array:
+        if self.paper is None or self.stays is None:
             return image
-        return np.where(self.scope.form[..., None], self.paper, image)
+        return np.where(self.stays[..., None], self.paper, image)
 
     def _note(self, polygons: Sequence[Array]) -> list[Array]:
         """Those of ``polygons`` that count wherever they are read; the others are read later, if need be."""
@@ -264,36 +272,7 @@ class Look:
         return bool(inside.any()) and float(self.allowed[window.slices][inside].mean()) >= LEAST_ALLOWED
 
 
-def corners(x: int, y: int, width: int, height: int) -> Array:
-    """A box as a polygon, (4, 2) float32."""
-    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
-
-
 def _enlargement(window: Box, clusters: Sequence[Box]) -> float:
     """So much that the lowest glyph in a window has the height at which the detector sees it well."""
     inside = [box.height for box in clusters if box.x0 >= window.x0 and box.x1 <= window.x1 and box.y0 >= window.y0]
     return float(np.clip(CLOSE_HEIGHT / min(inside, default=CLOSE_HEIGHT), 1.0, MOST_ENLARGED))
-
-
-def as_regions(polygons: Sequence[Array]) -> tuple[TextRegion, ...]:
-    """Polygons (N, 2) as text regions."""
-    return tuple(TextRegion(np.asarray(polygon, np.float32)) for polygon in polygons)
-
-
-def covered(polygon: Array, others: Sequence[Array]) -> bool:
-    """Whether the polygon's middle lies in one of the others, or theirs in it."""
-    middle = polygon.mean(axis=0)
-    for other in others:
-        theirs = other.mean(axis=0)
-        if cv2.pointPolygonTest(other, (float(middle[0]), float(middle[1])), False) >= 0:
-            return True
-        if cv2.pointPolygonTest(polygon, (float(theirs[0]), float(theirs[1])), False) >= 0:
-            return True
-    return False
-
-
-def grown(polygon: Array) -> Array:
-    """The polygon, a little larger on all sides."""
-    middle = polygon.mean(axis=0)
-    away = polygon - middle
-    return (middle + away + np.sign(away) * RIM).astype(np.float32)

@@ -18,7 +18,8 @@ from pipeline.masks import grow, polygon_mask
 from pipeline.residue import BELIEVED
 from pipeline.results import Check
 from pipeline.types import Array
-from workflows.pages.looking import READER, Look, Scope, Tools, as_regions, grown
+from workflows.pages.looking import READER, Look, Scope, Tools
+from workflows.pages.polygons import as_regions, grown
 
 TOGETHER, SPARED = 12, 100  # px between pieces of one place, and of it that are worth a note
 GROWTH = 2  # px by which the mask grows at the second removal
