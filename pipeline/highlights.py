@@ -26,7 +26,9 @@ LIKE = 0.98  # cosine of its colour and what is nearest: ink darkens a band, and
 LEAST_HEIGHT = 7  # px: bands are higher, underlines are not, nor are streaks in which little but ink is known
 CONTRAST = 8  # levels by which ink is darker than its band
 RIM = 4  # px from known ink that are looked at for more
+STRIP = 512  # px: rows that are looked at at once
 _WIDE = 2 * REACH + 1
+_AT_ONCE = 1 << 14  # places that are sorted at once: 20 MB
 _HIGH = 21  # px: of the rows around, whether ink is darker than what is behind it
 
 
@@ -39,20 +41,33 @@ def behind_on_highlights(image: Array, mask: Array, wanted: Array) -> tuple[Arra
     behind, told = np.zeros_like(image), np.zeros(mask.shape, bool)
     if image.shape[2] == 1:
         return behind, told
+    height = len(image)
+    for top in range(0, height, STRIP):  # a large page at once takes a gigabyte
+        low, high = max(top - _HIGH, 0), min(top + STRIP + _HIGH, height)
+        inner, rows = slice(top - low, min(top + STRIP, height) - low), slice(top, min(top + STRIP, height))
+        seen = _behind_in_strip(image[low:high], mask[low:high], wanted[low:high])
+        if seen is not None:
+            behind[rows], told[rows] = seen[0][inner], seen[1][inner]
+    return behind, told
+
+
+def _behind_in_strip(image: Array, mask: Array, wanted: Array) -> tuple[Array, Array] | None:
+    """As ``behind_on_highlights``, of some rows of a page; None where nothing is told."""
     coloured = _coloured(image) & ~mask
-    nearest = _nearest(~mask) if coloured.any() else None
-    if nearest is None:
-        return behind, told
+    if not (coloured.any() and wanted.any()):
+        return None
+    nearest = _nearest(~mask)
     wanted = wanted & _are_many(coloured, ~mask) & np.take_along_axis(coloured, nearest, axis=1)
     x, y, width, height = cv2.boundingRect(wanted.view(np.uint8))
     part = np.s_[y : y + height, max(x - REACH, 0) : x + width + REACH]
-    if width and (asked := wanted[part] & ~_is_light_ink(image[part], mask[part])).any():
-        guess, found = _along_rows(image[part], coloured[part], asked)
-        place = (nearest[part] - part[1].start).clip(0, asked.shape[1] - 1)
-        alike = np.take_along_axis(image[part], place[..., None], axis=1)
-        found &= _are_alike(guess, alike)
-        behind[part][found] = guess[found]
-        told[part] = found
+    if not width or not (asked := wanted[part] & ~_is_light_ink(image[part], mask[part])).any():
+        return None
+    guess, found = _along_rows(image[part], coloured[part], asked)
+    place = (nearest[part] - part[1].start).clip(0, asked.shape[1] - 1)
+    found &= _are_alike(guess, np.take_along_axis(image[part], place[..., None], axis=1))
+    behind, told = np.zeros_like(image), np.zeros(mask.shape, bool)
+    behind[part][found] = guess[found]
+    told[part] = found
     return behind, told
 
 
@@ -133,11 +148,18 @@ def _typical_columns(levels: Array, row: Array, column: Array) -> Array:
 
     Places are ``row`` (N,) and ``column`` (N,) of ``levels`` (H, W) int16, -1 where not known.
     """
-    padded = np.pad(levels, ((0, 0), (REACH, REACH)), constant_values=-1)
-    around = sliding_window_view(padded, _WIDE, axis=1)[row, column]
+    windows = sliding_window_view(np.pad(levels, ((0, 0), (REACH, REACH)), constant_values=-1), _WIDE, axis=1)
+    steps = range(0, len(row), _AT_ONCE)
+    parts = [_typical(windows[row[first : first + _AT_ONCE], column[first : first + _AT_ONCE]]) for first in steps]
+    offsets = np.concatenate(parts) if parts else np.empty(0, int)
+    return np.where(offsets >= 0, column - REACH + offsets, -1)
+
+
+def _typical(around: Array) -> Array:
+    """Which of the levels of each row (N, W) int16 is typical, (N,) int, or -1 as above."""
     order = np.argsort(around, axis=1)
     count = (around >= 0).sum(axis=1)
-    number = np.arange(len(row))
+    number = np.arange(len(around))
 
     def at(quantile: float) -> Array:
         place = _WIDE - count + np.floor(quantile * (count - 1)).astype(int)
@@ -145,4 +167,4 @@ def _typical_columns(levels: Array, row: Array, column: Array) -> Array:
 
     low, typical, high = (at(quantile) for quantile in (BESIDE[0], TYPICAL, BESIDE[1]))
     spread = around[number, high] - around[number, low]
-    return np.where((count >= LEAST_KNOWN) & (spread < EVEN), column - REACH + typical, -1)
+    return np.where((count >= LEAST_KNOWN) & (spread < EVEN), typical, -1)
