@@ -96,8 +96,8 @@ class CombinedSegmenter(LearnedSegmenter):
 
     Where the network finds only part of the text (covers, posters) it is not asked, nor in the middle of a line, where
     it takes long strokes of Chinese letters for rules. That takes out rules and frames that the classical mask eats
-    with the letters they touch; what it costs in text stands in ``docs/models.md``. What the network is sure of in a line
-    of text, and contrast misses, is ink as well (``overlooked``).
+    with the letters they touch; what it costs in text stands in ``docs/models.md``. What the network is sure of in a
+    line of text, and contrast misses, is ink as well (``overlooked``).
     """
 
     name = "combined"
