@@ -17,6 +17,7 @@ from pipeline.types import Array, Box, TextRegion
 
 # A hull this much larger than what it encloses is no longer one piece of text but a bent or branched one
 _HULL_SLACK = 1.3
+_DECIMALS = 6
 
 
 def clip_polygon(polygon: Array, width: int, height: int) -> Array | None:
@@ -40,8 +41,11 @@ def polygon_box(polygon: Array, width: int, height: int) -> Box | None:
 
 
 def as_shape(polygon: Array) -> Polygon:
-    """Return a polygon as a valid shapely shape; one that crosses itself becomes its convex hull."""
-    shape = Polygon(np.asarray(polygon, np.float64))
+    """Return a polygon as a valid shapely shape; one that crosses itself becomes its convex hull.
+
+    Corners are rounded to some millionths of a pixel: those 1e-30 px apart make GEOS lose a part of an overlap.
+    """
+    shape = Polygon(np.round(np.asarray(polygon, np.float64), _DECIMALS))
     return shape if shape.is_valid else shape.convex_hull
 
 

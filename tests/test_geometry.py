@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.geometry import (
@@ -94,6 +94,11 @@ def test_a_polygons_box_holds_it_and_is_as_small_as_whole_pixels_allow(polygon: 
     assert box.x1 - 1 < min(x1, WIDTH) <= box.x1 and box.y1 - 1 < min(y1, HEIGHT) <= box.y1
 
 
+@example(
+    np.array([(0, -3e-30), (1, 0), (1, -1), (-1, 20)], np.float32),
+    np.array([(0, 0), (1, 0), (1, -1), (0, 19)], np.float32),
+)
+@example(np.array([(0, -3e-30), (1, 0), (1, -1), (-1, 1)], np.float32), np.array([(1, -1), (0, 0), (1, 1)], np.float32))
 @given(polygons, polygons)
 def test_overlap_measures_are_shares(first: Array, second: Array) -> None:
     iou = intersection_over_union(first, second)
