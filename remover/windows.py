@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.types import Array, Box
 
 CONTEXT = 32  # px that the network sees around strokes
-SIDES = 128, 192, 256, 384, 512  # px: each new size costs the network preparation, as much as 350 px square itself
-CALL = 8000  # px: what it costs to ask at all, as the area that takes as long
+SIDES = 128, 256, 384, 512  # px: each new size costs the network preparation, as much as 350 px square itself
+CALL = 16000  # px: what it costs to ask at all, as the area that takes as long
 
 
 @dataclass(frozen=True, slots=True, eq=False)
