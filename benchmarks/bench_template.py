@@ -29,8 +29,8 @@ from pipeline.template import Alignment, align_template
 from pipeline.template_ink import filled_in, form_print
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
-from workflows.pages.looking import Scope
 from workflows.pages.selecting import GOOD_FIT
+from workflows.pages.sight import Scope
 from workflows.pages.tools import verification_tools
 from workflows.pages.verification import verify
 

@@ -33,7 +33,7 @@ from blank_pages import TEXTS, all_blanks, printed_pages, set_text
 
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
-from workflows.pages.looking import Tools
+from workflows.pages.sight import Tools
 from workflows.pages.tools import verification_tools
 from workflows.pages.verification import Verdict, verify
 

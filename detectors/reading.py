@@ -55,13 +55,17 @@ class TextReader:
         if classes != len(self._alphabet):
             raise SetupError(f"{_WEIGHTS} has {classes} classes and {len(self._alphabet)} characters", REINSTALL)
 
-    def read(self, image: Array, regions: Sequence[TextRegion]) -> tuple[Reading, ...]:
+    def read(self, image: Array, regions: Sequence[TextRegion], upright: bool = False) -> tuple[Reading, ...]:
         """Return what each region says, in their order.
 
         ``image`` is the page, (H, W, 3) uint8 RGB, the regions' polygons are in its pixels. A region in which nothing
-        can be read has an empty text and score 0.
+        can be read has an empty text and score 0. ``upright``: none stands on its head, which saves looking there.
         """
-        return tuple(map_in_threads(lambda region: self._read_region(image, region.polygon), regions, self.threads))
+
+        def read_one(region: TextRegion) -> Reading:
+            return self._read_region(image, region.polygon, upright)
+
+        return tuple(map_in_threads(read_one, regions, self.threads))
 
     def read_lines(
         self, image: Array, regions: Sequence[TextRegion]
@@ -94,14 +98,14 @@ class TextReader:
                 best, score = lines, mean
         return best
 
-    def _read_region(self, image: Array, polygon: Array) -> Reading:
+    def _read_region(self, image: Array, polygon: Array, upright: bool = False) -> Reading:
         crop = cut_upright(image, run_corners(polygon))
         if crop is None:
             return NOTHING_READ
         reading = self._read_crop(crop)
         tall = np.ptp(polygon[:, 1]) > np.ptp(polygon[:, 0])
         # text in a tall region may run up as well as down; in a wide one it is rarely upside down
-        if tall or reading.score < _DOUBTFUL:
+        if tall or (reading.score < _DOUBTFUL and not upright):
             turned = self._read_crop(np.ascontiguousarray(crop[::-1, ::-1]))
             if turned.score > reading.score + (0 if tall else _CLEARLY):
                 return Reading(turned.text, turned.score, 1 - turned.spans[:, ::-1], turned.scores)

@@ -7,6 +7,7 @@ the run are shares of it: 0 where the region begins, 1 where it ends.
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,12 @@ from pipeline.types import Array
 
 # PaddleOCR turns what is so many times as high as wide (paddlex CropByPolys.get_rotate_crop_image)
 _TALL = 1.5
+# What check boxes, frames, bits of rules and windows are read as
+BOX_LIKE = frozenset("口囗回日曰田目品国园四凸凹一二三丨亅」「□■▢○●◯〇0OoD1lI|/\\-—–_=~.,·:;'\"`^*+<>()[]{}")
+# Two readings say the same when they share so many characters, and so large a part of the first: traces of 0.45 to 0.95
+# of what stood there are legible to people, too; grain and rules where text stood share 0.1 with it, rarely 0.2
+LEAST_SHARED, SHARED_PART = 3, 0.3
+_RUN = 2  # characters in a row; single ones agree by chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +60,15 @@ class Reading:
 
 
 NOTHING_READ = Reading("", 0.0, np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
+
+
+def says_the_same(before: Reading, after: Reading) -> bool:
+    """Whether a reading tells, in part, what another one told. Neither case nor what boxes are read as counts."""
+    first, second = ("".join(c for c in one.text if c.isalnum()) for one in (before, after))
+    matcher = difflib.SequenceMatcher(None, first.casefold(), second.casefold(), autojunk=False)
+    runs = [first[m.a : m.a + m.size] for m in matcher.get_matching_blocks() if m.size >= _RUN]
+    shared, all_ = (sum(c not in BOX_LIKE for c in text) for text in ("".join(runs), first))
+    return shared >= LEAST_SHARED and shared >= SHARED_PART * all_
 
 
 def run_corners(polygon: Array) -> Array:

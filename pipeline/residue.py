@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from pipeline.masks import polygon_mask
-from pipeline.readings import Reading
+from pipeline.readings import BOX_LIKE, Reading
 from pipeline.types import Array, Box
 
 BELIEVED = 64  # of 255: a pixel may be ink from this likelihood on ...
@@ -22,8 +22,6 @@ LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photogr
 LEGIBLE_WORD, LEAST_LETTERS = 0.72, 3  # for several characters: script on a logo 0.75
 TALL, SURELY_LEGIBLE = 120, 0.9  # px, and a score: in photographs, large patches are read as single characters
 HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
-# What check boxes, frames, bits of rules and windows are read as
-BOX_LIKE = frozenset("口囗回日曰田目品国园四凸凹一二三丨亅」「□■▢○●◯〇0OoD1lI|/\\-—–_=~.,·:;'\"`^*+<>()[]{}")
 LEAST_INK = 0.01  # the share of a region's pixels that looks like ink, where it holds text
 LEAST_PIXELS = 8  # and so many of them
 LEAST_CONTRAST = 12  # grey levels by which ink stands out, at least ...
@@ -39,6 +37,8 @@ DARK_STEP = 4  # px, of the grid on which that is asked; strokes fall through it
 DARK_SIDE = 12  # px: the least side of a dark area that can hold text
 DARK_FILL = 0.5  # ... and the share of its box that must be dark
 LIGHT = 64  # grey levels by which light strokes stand out there
+SHAPES = 4.0  # grey levels by which places of a stroke's size differ, if there is anything to read: outlines 4.8
+_FINE, _COARSE = 1.0, 6.0  # px: of the blurs between which such places are
 _GAIN = 4.0
 _STRETCH_REACH = 12  # px around what was removed
 _PAPER_SIDE = 25  # px, at half size
@@ -77,6 +77,19 @@ def has_ghost(image: Array, removed: Array, polygon: Array) -> bool:
         return False
     part = image[window.slices].astype(np.float32)
     return bool(np.abs(np.median(part[core], axis=0) - np.median(part[ring], axis=0)).max() >= GHOST)
+
+
+def has_shapes(image: Array, polygon: Array) -> bool:
+    """Whether anything of a stroke's size can be made out in a polygon of a page (H, W, 3) uint8 RGB."""
+    window = window_of(polygon, image.shape[:2])
+    if window is None:
+        return False
+    inside = polygon_mask([polygon - (window.x0, window.y0)], window.height, window.width)
+    if not inside.any():
+        return False
+    grey = cv2.cvtColor(np.ascontiguousarray(image[window.slices]), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    shapes = cv2.GaussianBlur(grey, (0, 0), _FINE) - cv2.GaussianBlur(grey, (0, 0), _COARSE)
+    return float(np.ptp(np.percentile(shapes[inside], (2, 98)))) >= SHAPES
 
 
 def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.readings import NOTHING_READ, Reading
 from pipeline.types import TextRegion
-from workflows.pages.looking import Ink, Tools
+from workflows.pages.sight import Ink, Tools
 
 SIDE = 200
 REGION = np.float32([[40, 40], [120, 40], [120, 70], [40, 70]])

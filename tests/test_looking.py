@@ -10,7 +10,7 @@ import pytest
 from residues import REGION, SIDE, Stand, bars, paper, with_bars
 
 from pipeline.masks import grow
-from workflows.pages.looking import Scope
+from workflows.pages.sight import Scope
 from workflows.pages.verification import verify
 
 

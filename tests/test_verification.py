@@ -12,7 +12,7 @@ from residues import SIDE, Stand, bars, dark_box, paper, reading, with_bars
 from pipeline.readings import NOTHING_READ
 from pipeline.types import PageRef
 from workflows.config import RunSettings
-from workflows.pages.looking import Ink, Scope
+from workflows.pages.sight import Ink, Scope
 from workflows.pages.tools import verification_tools
 from workflows.pages.verification import verify
 

@@ -8,8 +8,8 @@ text goes by what it says, all that any of the looks sees is read, wherever it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -31,8 +31,10 @@ from pipeline.residue import (
     stretch_removed,
     window_of,
 )
-from pipeline.types import Array, Box, TextRegion
+from pipeline.types import Array, Box
 from workflows.pages.polygons import as_regions, corners, covered, grown
+from workflows.pages.sight import Scope, Tools
+from workflows.pages.traces import Traces
 
 SMALLER = 0.71  # the second size: halfway between those a detector looks at by itself
 MOST_CLUSTERS = 48  # looked at closely; a photograph has hundreds
@@ -43,20 +45,10 @@ NEARBY = 64  # px of surroundings when looking again at what was removed again
 WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
 SEEN_SHARE = 0.8  # of a polygon in another: it was seen already
 LEAST_ALLOWED = 0.5  # of a polygon: where less of it was to go, it is text that stays
+WHOLLY = 0.98  # ... and where less than this was, some of it may say what it said
 
 PAGE, SMALL, STROKES, READER = "detector, stretched", "detector, smaller", "strokes", "reader"
-DARK = "dark places"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ink:
-    """What a reader sees: ``levels`` (H, W) int from 0 to 255, how likely each pixel is ink that was to go.
-
-    Where ``spared`` (H, W) bool is set, it looks like that and stays: they are 0 there.
-    """
-
-    levels: Array
-    spared: Array
+DARK, TRACES = "dark places", "traces"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,45 +57,6 @@ class Findings:
 
     found: dict[str, list[Array]]
     spared: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a page is verified and cleaned again with; all take and give page coordinates.
-
-    ``detect`` finds text regions of an image; ``read_ink`` reads the ink of an image, or of it what is wanted, (H, W)
-    bool; ``find_ink`` takes image and regions and says which pixels are ink that was to go,
-    (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
-    image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
-    gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
-    ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: bubbles to fill in, and
-    ink of the other kind where only one goes. ``by_ink``: only one does, and the detector cannot tell which is which.
-    ``whole_regions``: at last, all of a region may go, and not its ink only.
-    """
-
-    detect: Callable[[Array], Sequence[TextRegion]]
-    read_ink: Callable[[Array, Array | None], Ink]
-    find_ink: Callable[[Array, Sequence[TextRegion]], Array]
-    read_text: Callable[[Array, Sequence[TextRegion]], Sequence[Reading]]
-    remove: Callable[[Array, Array], Array]
-    fill: Callable[[Array, Array], Array]
-    reread: Callable[[Array, Sequence[Array]], tuple[Sequence[Array], Sequence[Array]]] | None = None
-    find_staying: Callable[[Array, Array], Array] | None = None
-    by_ink: bool = False
-    whole_regions: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scope:
-    """What is looked for on a page.
-
-    ``allowed`` (H, W) bool is where text was to go; None is everywhere. ``form`` (H, W) bool is print of a blank form,
-    which stays; None is no form. ``read`` are polygons that were read before anything was removed.
-    """
-
-    allowed: Array | None = None
-    form: Array | None = None
-    read: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +74,7 @@ class Look:
     stays: Array | None = None
     paper: Array | None = None
     seen: list[Array] = field(default_factory=list)
+    traces: Traces | None = None
 
     @classmethod
     def at(cls, cleaned: Array, tools: Tools, scope: Scope) -> Look:
@@ -129,9 +83,12 @@ class Look:
         stays = np.zeros(allowed.shape, bool) if scope.form is None else scope.form
         if tools.find_staying is not None and not tools.by_ink:  # a row of bubbles reads as a row of 8s
             stays = stays | tools.find_staying(cleaned, np.ones(allowed.shape, bool))
-        return (
-            cls(tools, scope, allowed, stays, tools.fill(cleaned, stays)) if stays.any() else cls(tools, scope, allowed)
-        )
+        look = cls(tools, scope, allowed)
+        if scope.before is not None and not tools.by_ink:
+            upright = tools.read_upright or tools.read_text
+            wholly = tuple(p for p in scope.read if look.share_allowed(p) >= WHOLLY)
+            look = replace(look, traces=Traces(scope.before, wholly, tools.read_text, upright))
+        return replace(look, stays=stays, paper=tools.fill(cleaned, stays)) if stays.any() else look
 
     def at_page(self, page: Array, removed: Array) -> Findings:
         """What is left, each found once."""
@@ -153,6 +110,7 @@ class Look:
         keep(SMALL, self._bearing(image, levels, self._note(self._detect(image, SMALLER))))
         keep(STROKES, self._bearing(image, levels, self._note(self._closely(image, levels, known))))
         keep(DARK, self._worded(image, self._note(self._in_the_dark(image))))
+        keep(TRACES, self._traces(image, [], known))
         if self.tools.reread is not None:
             if self.scope.form is not None:  # the form's own print may be what is looked for
                 self._note(self._detect(page))
@@ -177,7 +135,18 @@ class Look:
         # where it is dark, what the detector did not see before it does not see now: it is read where it stood
         dark = [p for p in before if is_dark(image, p) and not covered(p, left)]
         left += self._worded(image, dark)
-        return left + [p for p in self._by_text(page, levels) if not covered(p, left)]
+        left += [p for p in self._by_text(page, levels) if not covered(p, left)]
+        return left + self._traces(image, before, left)
+
+    def still_told(self, page: Array, among: Sequence[Array]) -> list[Array]:
+        """Where text can be read on that stood among these polygons at first, though no ink of it may be left."""
+        return self._traces(self._without_what_stays(page), among, ())
+
+    def _traces(self, image: Array, among: Sequence[Array], known: Sequence[Array]) -> list[Array]:
+        """Traces of text; only ``among`` polygons if there are any, and not of what is ``known``."""
+        if self.traces is None:
+            return []
+        return self.traces.legible(image, lambda p: not covered(p, known) and (not among or covered(p, among)))
 
     def _without_what_stays(self, image: Array) -> Array:
         if self.paper is None or self.stays is None:
@@ -265,11 +234,15 @@ class Look:
         return [corners(*stats[k, :4]) for k in range(1, count) if inked[k] >= WRITTEN_PIXELS]
 
     def _is_allowed(self, polygon: Array) -> bool:
+        return self.share_allowed(polygon) >= LEAST_ALLOWED
+
+    def share_allowed(self, polygon: Array) -> float:
+        """How much of a polygon was to go; 0 when it is off the page."""
         window = window_of(polygon, self.allowed.shape)
         if window is None:
-            return False
+            return 0.0
         inside = polygon_mask([polygon - (window.x0, window.y0)], window.height, window.width)
-        return bool(inside.any()) and float(self.allowed[window.slices][inside].mean()) >= LEAST_ALLOWED
+        return float(self.allowed[window.slices][inside].mean()) if inside.any() else 0.0
 
 
 def _enlargement(window: Box, clusters: Sequence[Box]) -> float:

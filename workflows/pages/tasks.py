@@ -30,9 +30,9 @@ from pipeline.zones import zones_file
 from workflows.config import RunSettings
 from workflows.pages.anonymity import hide_seams
 from workflows.pages.codes import codes_left
-from workflows.pages.looking import Scope
 from workflows.pages.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.pages.selecting import select_ink, text_policy
+from workflows.pages.sight import Scope
 from workflows.pages.stages import StageClock, travels
 from workflows.pages.tools import (
     detector_settings,
@@ -151,7 +151,8 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     verdict = Verdict(page.image, prepared.text_mask, (), 0, ())
     if settings.verifies:
         with clock.stage("verify"):
-            scope = Scope(prepared.allowed, prepared.form, tuple(region.polygon for region in prepared.regions))
+            read = tuple(region.polygon for region in prepared.regions)
+            scope = Scope(prepared.allowed, prepared.form, read, prepared.page.image)
             tools = verification_tools(page.ref, settings, int(np.count_nonzero(prepared.text_mask)))
             verdict = verify(page.image, prepared.text_mask, tools, scope)
             page = replace(page, image=verdict.image)

@@ -34,9 +34,9 @@ from remover.base import Remover, RemoverSettings
 from remover.registry import create_remover
 from workflows.config import RunSettings
 from workflows.pages.kept_tools import kept
-from workflows.pages.looking import Ink, Tools
 from workflows.pages.polygons import as_regions
 from workflows.pages.selecting import reread
+from workflows.pages.sight import Ink, Tools
 from workflows.storage.places import local_path
 
 LIKELY = 128  # of 255: a pixel is ink from this likelihood on
@@ -103,6 +103,7 @@ def verification_tools(ref: PageRef, settings: RunSettings, removed: int = 0) ->
         whole_regions=settings.anonymize,
         find_staying=lambda image, wanted: find_staying(image, wanted, settings),
         by_ink=settings.remove != "all",
+        read_upright=lambda image, regions: make_text_reader(threads).read(image, regions, upright=True),
     )
 
 

@@ -18,8 +18,9 @@ from pipeline.masks import grow, polygon_mask
 from pipeline.residue import BELIEVED
 from pipeline.results import Check
 from pipeline.types import Array
-from workflows.pages.looking import READER, Look, Scope, Tools
+from workflows.pages.looking import READER, Look
 from workflows.pages.polygons import as_regions, grown
+from workflows.pages.sight import Scope, Tools
 
 TOGETHER, SPARED = 12, 100  # px between pieces of one place, and of it that are worth a note
 GROWTH = 2  # px by which the mask grows at the second removal
@@ -102,7 +103,10 @@ def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
         mask = near & look.allowed
         return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
-    mask = near & grow(ink | (look.tools.read_ink(verdict.image, near).levels >= BELIEVED), 2 * GROWTH) & look.allowed
+    ink = grow(ink | (look.tools.read_ink(verdict.image, near).levels >= BELIEVED), 2 * GROWTH)
+    # where the shapes of what was replaced can be read, another mask of such shapes would be read, too
+    told = polygon_mask([grown(p) for p in look.still_told(verdict.image, verdict.residual)], *near.shape)
+    mask = near & (ink | told) & look.allowed
     return _remove(verdict, mask, near, look, look.tools.fill)
 
 

@@ -1,0 +1,145 @@
+"""Whether what a page said can be read still where it was removed: as shapes, not as ink."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from residues import SIDE, Stand, paper, reading
+
+from detectors.reading import TextReader
+from pipeline.readings import BOX_LIKE, says_the_same
+from pipeline.residue import has_shapes
+from pipeline.types import TextRegion
+from workflows.pages.sight import Scope
+from workflows.pages.traces import Traces
+from workflows.pages.verification import verify
+
+LINE = np.float32([[20, 60], [180, 60], [180, 100], [20, 100]])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("Margaret Oldfield", "Margeret Odfieid", True),
+        ("Account 4471 8830", "ACCOUNT", True),
+        ("Margaret Oldfield", "", False),
+        ("Margaret Oldfield", "まては文の", False),
+        ("Margaret Oldfield", "m a r g a r e t", True),
+        ("OOOO OOOO 0000", "OOOO OOOO 0000", False),  # bubbles, which stay
+        ("stopped rolling over papers, though", "pesoved conam hdomb", False),
+        ("Xy", "Xy", False),
+        ("张伟民住址", "张伟民", True),
+    ],
+)
+def test_readings_agree_by_runs_of_characters_that_are_no_boxes(before, after, same):
+    assert says_the_same(reading(before, 1.0), reading(after, 0.5)) is same
+
+
+@given(st.text(alphabet="abcefghjkmnpqrstuvwxyz2345679", min_size=3, max_size=40), st.text(max_size=20))
+def test_what_is_read_in_full_is_always_the_same_and_nothing_never_is(text, other):
+    assert not set(text) & BOX_LIKE
+    assert says_the_same(reading(text, 1.0), reading(text.upper(), 0.3))
+    assert not says_the_same(reading(other, 1.0), reading("", 0.0))
+
+
+def drawn(text="Wexler 4471", level=30, ground=None):
+    page = paper() if ground is None else ground.copy()
+    cv2.putText(page, text, (22, 90), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (level,) * 3, 2, cv2.LINE_AA)
+    return page
+
+
+def busy(sigma=30):
+    rng = np.random.default_rng(3)
+    return np.clip(rng.normal(190, sigma, (SIDE, SIDE, 3)).round(), 0, 255).astype(np.uint8)
+
+
+def smoothed_letters(page):
+    """What a fill leaves on a busy ground: no ink, and smooth places of the letters' shape."""
+    shape = (drawn(ground=np.full_like(page, 255)) < 200).any(axis=2)
+    return np.where(shape[..., None], np.uint8(190), page), shape
+
+
+@pytest.mark.parametrize(("level", "there"), [(230, False), (226, False), (215, True)])
+def test_shapes_are_seen_from_some_grey_levels_on(level, there):
+    flat = np.full((SIDE, SIDE, 3), 230, np.uint8)
+    assert has_shapes(drawn(level=level, ground=flat), LINE) is there
+    assert not has_shapes(flat, LINE + 500)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return TextReader()
+
+
+def test_letters_that_are_smooth_places_of_a_busy_ground_are_read_and_grown_together_they_are_not(reader):
+    before = drawn(ground=busy())
+
+    def upright(image, regions):
+        return reader.read(image, regions, upright=True)
+
+    traces = Traces(before, (LINE,), reader.read, upright)
+    legible, _ = smoothed_letters(busy())
+    (found,) = traces.legible(legible, lambda p: True)
+    assert found is LINE
+    assert traces.legible(legible, lambda p: False) == []
+    block = busy()
+    block[55:105, 15:185] = 190
+    assert traces.legible(block, lambda p: True) == []
+    assert traces.legible(busy(), lambda p: True) == []
+
+
+def test_text_that_stood_on_its_head_is_known_again(reader):
+    def over(image):
+        return np.ascontiguousarray(image[::-1, ::-1])
+
+    legible, _ = smoothed_letters(busy())
+    turned = (SIDE - LINE[::-1]).astype(np.float32)
+    traces = Traces(
+        over(drawn()), (turned,), reader.read, lambda image, regions: reader.read(image, regions, upright=True)
+    )
+    assert len(traces.legible(over(legible), lambda p: True)) == 1
+
+
+def stand_that_reads(reader, tries=0):
+    """Tools that see no text but in what they are asked to read."""
+    stand = Stand(tries)
+    return replace(
+        stand.tools,
+        detect=lambda image: [],
+        read_text=reader.read,
+        read_upright=lambda image, regions: reader.read(image, regions, upright=True),
+        find_ink=lambda image, regions: np.zeros(image.shape[:2], bool),
+    ), stand
+
+
+def test_verification_finds_what_can_be_read_and_at_last_covers_the_whole_line(reader):
+    tools, stand = stand_that_reads(reader)
+    before = drawn(ground=busy())
+    legible, shape = smoothed_letters(busy())
+    verdict = verify(legible, shape, tools, Scope(None, None, (LINE,), before))
+    assert {check.name: check.found for check in verdict.checks}["traces"] == 1
+    assert not verdict.residual
+    assert [name for name, _ in stand.calls][-1] in ("remove", "fill") and verdict.attempts in (1, 2)
+    assert not reader.read(verdict.image, [TextRegion(LINE)])[0].text.casefold().startswith("wexl")
+
+
+def test_what_cannot_be_covered_is_reported(reader):
+    tools, _ = stand_that_reads(reader, tries=99)
+    legible, shape = smoothed_letters(busy())
+    verdict = verify(legible, shape, tools, Scope(None, None, (LINE,), drawn(ground=busy())))
+    assert len(verdict.residual) == 1 and verdict.attempts == 2
+
+
+@pytest.mark.parametrize("share", [0.9, 1.0])
+def test_a_line_of_which_a_part_stays_is_not_asked(reader, share):
+    tools, _ = stand_that_reads(reader)
+    legible, shape = smoothed_letters(busy())
+    allowed = np.zeros((SIDE, SIDE), bool)
+    allowed[:, : round(20 + 161 * share)] = True
+    verdict = verify(legible, shape, tools, Scope(allowed, None, (LINE,), drawn(ground=busy())))
+    assert {check.name: check.found for check in verdict.checks}["traces"] == (share == 1.0)
