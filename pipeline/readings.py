@@ -71,6 +71,14 @@ def says_the_same(before: Reading, after: Reading) -> bool:
     return shared >= LEAST_SHARED and shared >= SHARED_PART * all_
 
 
+def part_of(reading: Reading, low: float, high: float) -> Reading:
+    """What a reading says between two places along the region's run: characters whose middles lie there."""
+    middles = reading.spans.mean(axis=1)
+    within = (middles >= low) & (middles <= high)
+    text = "".join(c for c, there in zip(reading.text, within, strict=True) if there)
+    return Reading(text, reading.score, reading.spans[within], reading.scores[within])
+
+
 def run_corners(polygon: Array) -> Array:
     """Return a region's four corners, (4, 2) float32: where its text begins at the top, ends at the top, ends at the
     bottom, begins at the bottom; top and bottom as the letters stand.

@@ -7,6 +7,7 @@ alone for a reason. So what it finds counts only where it can be read, or where 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -38,10 +39,19 @@ DARK_SIDE = 12  # px: the least side of a dark area that can hold text
 DARK_FILL = 0.5  # ... and the share of its box that must be dark
 LIGHT = 64  # grey levels by which light strokes stand out there
 SHAPES = 4.0  # grey levels by which places of a stroke's size differ, if there is anything to read: outlines 4.8
+BUSY = 8.0  # ... and half of all places, where the ground is busy: noise and patterns 8 to 30, a rule on paper below 4
 _FINE, _COARSE = 1.0, 6.0  # px: of the blurs between which such places are
 _GAIN = 4.0
 _STRETCH_REACH = 12  # px around what was removed
 _PAPER_SIDE = 25  # px, at half size
+
+
+class Shapes(NamedTuple):
+    """Whether there is ``any`` place of a stroke's size that differs from what is around it, and whether it is ``busy``
+    with them."""
+
+    any: bool
+    busy: bool
 
 
 def stretch_removed(image: Array, removed: Array) -> Array:
@@ -79,17 +89,18 @@ def has_ghost(image: Array, removed: Array, polygon: Array) -> bool:
     return bool(np.abs(np.median(part[core], axis=0) - np.median(part[ring], axis=0)).max() >= GHOST)
 
 
-def has_shapes(image: Array, polygon: Array) -> bool:
-    """Whether anything of a stroke's size can be made out in a polygon of a page (H, W, 3) uint8 RGB."""
+def shapes_in(image: Array, polygon: Array) -> Shapes:
+    """What of a stroke's size can be made out in a polygon of a page (H, W, 3) uint8 RGB; nothing off the page."""
     window = window_of(polygon, image.shape[:2])
     if window is None:
-        return False
+        return Shapes(False, False)
     inside = polygon_mask([polygon - (window.x0, window.y0)], window.height, window.width)
     if not inside.any():
-        return False
+        return Shapes(False, False)
     grey = cv2.cvtColor(np.ascontiguousarray(image[window.slices]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    shapes = cv2.GaussianBlur(grey, (0, 0), _FINE) - cv2.GaussianBlur(grey, (0, 0), _COARSE)
-    return float(np.ptp(np.percentile(shapes[inside], (2, 98)))) >= SHAPES
+    fine = cv2.GaussianBlur(grey, (0, 0), _FINE) - cv2.GaussianBlur(grey, (0, 0), _COARSE)
+    lowest, low, high, highest = np.percentile(fine[inside], (2, 25, 75, 98))
+    return Shapes(bool(highest - lowest >= SHAPES), bool(high - low >= BUSY))
 
 
 def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from residues import SIDE, Stand, paper, reading
 
 from detectors.reading import TextReader
-from pipeline.readings import BOX_LIKE, says_the_same
-from pipeline.residue import has_shapes
+from pipeline.readings import BOX_LIKE, part_of, says_the_same
+from pipeline.residue import shapes_in
 from pipeline.types import TextRegion
 from workflows.pages.sight import Scope
 from workflows.pages.traces import Traces
@@ -47,6 +47,13 @@ def test_what_is_read_in_full_is_always_the_same_and_nothing_never_is(text, othe
     assert not says_the_same(reading(other, 1.0), reading("", 0.0))
 
 
+def test_a_part_of_a_reading_is_what_stands_there():
+    whole = replace(reading("abcd", 1.0), spans=np.float32([[0, 0.2], [0.2, 0.4], [0.5, 0.7], [0.7, 1]]))
+    assert part_of(whole, 0, 1).text == "abcd"
+    assert part_of(whole, 0.25, 0.65).text == "bc" and part_of(whole, 0.25, 0.65).spans.shape == (2, 2)
+    assert part_of(whole, 0.9, 1).text == ""
+
+
 def drawn(text="Wexler 4471", level=30, ground=None):
     page = paper() if ground is None else ground.copy()
     cv2.putText(page, text, (22, 90), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (level,) * 3, 2, cv2.LINE_AA)
@@ -67,8 +74,9 @@ def smoothed_letters(page):
 @pytest.mark.parametrize(("level", "there"), [(230, False), (226, False), (215, True)])
 def test_shapes_are_seen_from_some_grey_levels_on(level, there):
     flat = np.full((SIDE, SIDE, 3), 230, np.uint8)
-    assert has_shapes(drawn(level=level, ground=flat), LINE) is there
-    assert not has_shapes(flat, LINE + 500)
+    assert shapes_in(drawn(level=level, ground=flat), LINE) == (there, False)
+    assert shapes_in(busy(60), LINE) == (True, True)
+    assert shapes_in(flat, LINE + 500) == (False, False)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +111,27 @@ def test_text_that_stood_on_its_head_is_known_again(reader):
         over(drawn()), (turned,), reader.read, lambda image, regions: reader.read(image, regions, upright=True)
     )
     assert len(traces.legible(over(legible), lambda p: True)) == 1
+
+
+def test_a_word_that_is_left_in_a_long_line_on_a_busy_ground_is_read_by_itself(reader):
+    said = {"all": "garbage", "word": "Wexler"}
+    line = np.float32([[5, 80], [195, 80], [195, 92], [5, 92]])
+    spans = np.linspace(0, 1, 19, dtype=np.float32)[:, None].repeat(2, axis=1)
+    stood = replace(reading("abcdefghijkm Wexler", 1.0), spans=spans)
+    asked = []
+
+    def upright(image, regions):
+        asked.extend(regions)
+        return [reading(said["word" if region.polygon[:, 0].min() > 90 else "all"], 0.8) for region in regions]
+
+    traces = Traces(busy(60), (line,), lambda image, regions: [stood] * len(regions), upright)
+    assert len(traces.legible(busy(60), lambda p: True)) == 1
+    assert len(asked) > 2
+    asked.clear()
+    speck = paper()
+    speck[78:94, 40:50] = 30
+    assert traces.legible(speck, lambda p: True) == []  # on paper the line is read as a whole
+    assert len(asked) == 1
 
 
 def stand_that_reads(reader, tries=0):
