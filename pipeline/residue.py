@@ -33,6 +33,8 @@ CLUSTER_LEVEL = 128  # a pixel that is likely ink
 CLUSTER_REACH = 6  # px between strokes of one cluster
 CLUSTER_SIDES = 5, 160  # px: no smaller and no larger than a glyph or a short word
 CLUSTER_FILL = 0.04  # the least share of its box that is ink
+TINY_RUN, TINY_HEIGHTS = 17, (3, 16)  # px: lines of type too small for glyphs to be apart are solid to the network
+TINY_RIM = 3  # px around such a line that belong to it
 DARK = 112  # grey levels: paper below is dark ...
 DARK_STEP = 4  # px, of the grid on which that is asked; strokes fall through it
 DARK_SIDE = 12  # px: the least side of a dark area that can hold text
@@ -165,6 +167,25 @@ def ink_clusters(levels: Array, elsewhere: Array) -> list[Box]:
         if fits and inked[number] >= max(LEAST_PIXELS, CLUSTER_FILL * wide * high):
             found.append((sure[number] / inked[number], Box(x, y, x + width, y + height)))
     return [box for _, box in sorted(found, key=lambda pair: (-pair[0], pair[1].y0, pair[1].x0))]
+
+
+def tiny_lines(levels: Array) -> list[Box]:
+    """Boxes around what the stroke network takes for lines of tiny type, whatever stands close to them.
+
+    ``levels`` (H, W) int, 0 to 255. Of 6 px high labels above bubbles a detector sees nothing, as they are one shape
+    with what is below; they are long and solid, and circles and rules are not.
+    """
+    likely = (levels >= CLUSTER_LEVEL).astype(np.uint8)
+    for side in ((1, TINY_RUN), (TINY_HEIGHTS[0], 1)):
+        likely = cv2.morphologyEx(likely, cv2.MORPH_OPEN, np.ones(side, np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(likely)
+    found = []
+    for x, y, width, height, _ in stats[1:count].tolist():
+        if TINY_HEIGHTS[0] <= height <= min(TINY_HEIGHTS[1], width / 1.5):
+            left, top = max(x - TINY_RIM, 0), max(y - TINY_RIM, 0)
+            right, low = min(x + width + TINY_RIM, levels.shape[1]), min(y + height + TINY_RIM, levels.shape[0])
+            found.append(Box(left, top, right, low))
+    return found
 
 
 def dark_areas(image: Array) -> list[Box]:

@@ -110,3 +110,30 @@ def test_a_box_that_a_region_cuts_is_seen_whole():
     nothing = np.zeros_like(ink)
     assert not check_boxes(ink, nothing).any()
     assert check_boxes(ink, nothing, dark_marks(page, ink)).sum() > 0.9 * ink.sum()
+
+
+def mark(side, thickness, angle=0.0):
+    """(H, W) bool: a square that is hollow inside, as scanners find their way by, turned by degrees."""
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    for length, value in ((side, 1), (side - 2 * thickness, 0)):
+        corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (length, length), angle)).round().astype(np.int32)
+        cv2.fillPoly(ink, [corners], value)
+    return ink.view(bool)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(50, 80), st.floats(0.26, 0.28), st.floats(-20, 20))
+def test_a_mark_too_thick_for_a_letter_stays_whatever_the_network_says(side, share, angle):
+    ink = mark(side, int(share * side), angle)
+    assert np.array_equal(check_boxes(ink, ink), ink)
+
+
+def letter(sign, size):
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.putText(ink, sign, (30, 90), cv2.FONT_HERSHEY_DUPLEX, size, 1, round(6 * size))
+    return ink.view(bool)
+
+
+@pytest.mark.parametrize("ink", [mark(24, 6), letter("O", 2.4), letter("D", 2.4), letter("B", 2.4)])
+def test_small_ones_and_letters_as_bold_are_no_marks(ink):
+    assert not check_boxes(ink, ink).any()

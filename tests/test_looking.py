@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from residues import REGION, SIDE, Stand, bars, paper, with_bars
+from residues import REGION, SIDE, Stand, bars, paper, reading, with_bars
 
 from pipeline.masks import grow
 from workflows.pages.sight import Scope
@@ -69,3 +69,17 @@ def test_text_read_unsurely_counts_where_nothing_was_read_at_first(read, found):
     verdict = verify(with_bars(paper()), nowhere, tools, Scope(nowhere, None, read))
     assert {check.name: check.found for check in verdict.checks}["reader"] == found
     assert asked[0] == 1 and not verdict.residual and (verdict.image[bars()] > 100).all() == bool(found)
+
+
+def test_words_too_small_for_the_detector_are_read_where_the_network_sees_a_line_of_them():
+    stand = Stand(1)
+    page = paper()
+    page[90:96, 60:110] = 30
+    nothing = np.zeros((SIDE, SIDE), bool)
+    verdict = verify(page, nothing, replace(stand.tools, detect=lambda image: []))
+    assert {check.name: check.found for check in verdict.checks}["strokes"] == 1
+    assert not verdict.residual and (verdict.image[90:96, 60:110] > 100).all()
+    unread = replace(
+        stand.tools, detect=lambda image: [], read_text=lambda image, regions: [reading("ll", 0.9)] * len(regions)
+    )
+    assert not any(check.found for check in verify(page, nothing, unread).checks)

@@ -17,6 +17,7 @@ from pipeline.residue import (
     is_word,
     light_clusters,
     stretch_removed,
+    tiny_lines,
 )
 
 
@@ -95,3 +96,16 @@ def test_dark_places_and_what_is_light_in_them():
     assert boxes and all(box.y0 >= 40 and box.y1 <= 72 for box in boxes)
     assert not light_clusters(dark_box(), dark_areas(dark_box()))
     assert is_dark(dark_box(), REGION) and not is_dark(paper(), REGION)
+
+
+def test_a_line_of_tiny_type_is_found_above_a_bubble_that_it_touches():
+    levels = np.zeros((SIDE, SIDE), np.int32)
+    levels[50:57, 60:100] = 220  # a label
+    ring = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.circle(ring, (80, 66), 10, 1, 3)
+    levels[ring > 0] = 200
+    levels[120:122, 20:180] = 255  # a rule
+    levels[150:180, 20:60] = 255  # something large
+    (box,) = tiny_lines(levels)
+    assert (box.x0, box.x1) == (57, 103) and 46 <= box.y0 <= 48 and 59 <= box.y1 <= 62
+    assert tiny_lines(np.zeros((5, 5), np.int32)) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,9 @@ SQUARENESS = 1.6  # the longer side over the shorter, at most
 FRAME = 0.2  # of its shorter side: so far from its outline ...
 FRAME_SHARE = 0.94  # ... lies nearly all of a box, ...
 SIDE_SHARE = 0.75  # ... and so much of each side is there: the network sees letters in bits of some
+THICK = 0.27  # as FRAME, of marks by which scanners find their way: frames too thick for any letter
+LEAST_MARK = 32  # px: the least side of a mark; smaller letters B and m are as thick
+CORNER = 0.08  # of its longer side: the next pixel of a mark is so near to each corner, of which an O has none
 HALO = 3  # px around what the network is sure of: the edges of letters
 
 
@@ -23,17 +28,17 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     what is darker than the paper, on the mask and off it: a box that a region of text cuts is seen whole there. A box
     beside a short label ("Yes", "No") is half of its region's ink, so that the share of ink on which the two agree says
     nothing there; its shape does. A tick is seen, and most of the box it stands in: that goes as a whole. So do the
-    letters 口 and O.
+    letters 口 and O. Marks by which scanners find their way are thicker than those, and stay whatever the network says.
     """
     halo = grow(seen, HALO)
     shapes = (ink,) if dark is None else (ink, dark)
     boxes = np.zeros(ink.shape, bool)
     for shape in shapes:
-        boxes |= _frames(shape & ~halo)
+        boxes |= _frames(shape & ~halo, _frame) | _frames(shape, _mark)
     return boxes & ink
 
 
-def _frames(shapes: Array) -> Array:
+def _frames(shapes: Array, frame_of: Callable[[Array], Array | None]) -> Array:
     """The frames among connected shapes (H, W) bool, with what is missing of them, (H, W) bool."""
     found = np.zeros(shapes.shape, bool)
     _, label, stats, _ = cv2.connectedComponentsWithStats(shapes.view(np.uint8), connectivity=8)
@@ -44,7 +49,7 @@ def _frames(shapes: Array) -> Array:
             continue
         window = slice(y, y + height), slice(x, x + width)
         piece = label[window] == number
-        frame = _frame(piece)
+        frame = frame_of(piece)
         if frame is not None:
             found[window] |= piece | frame
     return found
@@ -52,35 +57,66 @@ def _frames(shapes: Array) -> Array:
 
 def _frame(piece: Array) -> Array | None:
     """The frame a piece (H, W) bool is, with what is missing of it, (H, W) bool; None if it is no such frame."""
-    points = cv2.findNonZero(piece.view(np.uint8)).reshape(-1, 2).astype(np.float32)
-    middle, sides, angle = cv2.minAreaRect(points)
-    shorter, longer = sorted(sides)
-    if shorter < SIDES[0] - 1 or longer > SQUARENESS * shorter:
+    box = _Box.around(piece)
+    return box.frame(piece.shape) if box.is_frame(FRAME) else None
+
+
+def _mark(piece: Array) -> Array | None:
+    """A mark as ``_frame`` gives a frame."""
+    if min(piece.shape) < LEAST_MARK:
         return None
-    half = np.array(sides, np.float32) / 2
-    placed = (points - np.float32(middle)) @ _axes(angle).T  # the box stands upright, its middle at 0
-    depth = half - np.abs(placed)  # from the nearer of the two sides that each axis crosses
-    inside = depth.min(axis=1) <= max(FRAME * shorter, 2.0)
-    if float(inside.mean()) < FRAME_SHARE or any(_gaps(placed, depth, half, side) for side in range(4)):
-        return None
-    thickness = len(points) / (2 * (shorter + longer))
-    grid = np.stack(np.meshgrid(np.arange(piece.shape[1]), np.arange(piece.shape[0])), axis=-1).astype(np.float32)
-    all_depths = half - np.abs((grid - np.float32(middle)) @ _axes(angle).T)
-    nearest: Array = all_depths.min(axis=2)
-    return (nearest >= 0) & (nearest <= 1.5 * thickness)
+    box = _Box.around(piece)
+    return box.frame(piece.shape) if box.has_corners() and box.is_frame(THICK) and not box.is_frame(FRAME) else None
+
+
+class _Box:
+    """The smallest box around points, upright or turned; their places (N, 2) are px from its middle along its axes."""
+
+    def __init__(self, points: Array) -> None:
+        self._middle, sides, angle = cv2.minAreaRect(points)
+        self._axes = _axes(angle)
+        self._shorter, self._longer = sorted(sides)
+        self._half = np.array(sides, np.float32) / 2
+        self._placed = (points - np.float32(self._middle)) @ self._axes.T
+        self._depth = self._half - np.abs(self._placed)  # from the nearer of the two sides that each axis crosses
+
+    @classmethod
+    def around(cls, piece: Array) -> _Box:
+        """The box around a piece (H, W) bool."""
+        return cls(cv2.findNonZero(piece.view(np.uint8)).reshape(-1, 2).astype(np.float32))
+
+    def is_frame(self, share: float) -> bool:
+        """Whether nearly all points are so near to its sides, by a share of the shorter, and no side lacks many."""
+        if self._shorter < SIDES[0] - 1 or self._longer > SQUARENESS * self._shorter:
+            return False
+        inside = self._depth.min(axis=1) <= max(share * self._shorter, 2.0)
+        return float(inside.mean()) >= FRAME_SHARE and not any(self._gaps(side) for side in range(4))
+
+    def has_corners(self) -> bool:
+        """Whether points reach into all of its corners."""
+        corners = self._half * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
+        away = [float(np.abs(self._placed - corner).max(axis=1).min()) for corner in corners]
+        return max(away) <= CORNER * self._longer
+
+    def frame(self, shape: tuple[int, ...]) -> Array:
+        """The frame in an image of this shape, as thick as the points make it, (H, W) bool."""
+        thickness = len(self._placed) / (2 * (self._shorter + self._longer))
+        grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float32)
+        nearest: Array = (self._half - np.abs((grid - np.float32(self._middle)) @ self._axes.T)).min(axis=2)
+        return (nearest >= 0) & (nearest <= 1.5 * thickness)
+
+    def _gaps(self, side: int) -> bool:
+        """Whether too much is missing along one of the sides."""
+        axis, sign = side // 2, 1 if side % 2 else -1
+        reach = max(FRAME * 2 * float(self._half.min()), 2.0)
+        near = (self._depth[:, axis] <= reach) & (np.sign(self._placed[:, axis]) == sign)
+        along = self._placed[near, 1 - axis]
+        if not len(along):
+            return True
+        steps = np.round(along - along.min())  # whole pixels in upright boxes, where halves would be rounded together
+        return len(np.unique(steps)) < SIDE_SHARE * (2 * float(self._half[1 - axis]) - 1)
 
 
 def _axes(angle: float) -> Array:
     turn = np.deg2rad(angle)
     return np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]], np.float32)
-
-
-def _gaps(placed: Array, depth: Array, half: Array, side: int) -> bool:
-    """Whether too much is missing along one of the sides of a box of points (N, 2) in its own coordinates."""
-    axis, sign = side // 2, 1 if side % 2 else -1
-    reach = max(FRAME * 2 * float(half.min()), 2.0)
-    along = placed[(depth[:, axis] <= reach) & (np.sign(placed[:, axis]) == sign), 1 - axis]
-    if not len(along):
-        return True
-    steps = np.round(along - along.min())  # whole pixels in upright boxes, where halves would be rounded together
-    return len(np.unique(steps)) < SIDE_SHARE * (2 * float(half[1 - axis]) - 1)

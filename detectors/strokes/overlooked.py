@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from detectors.strokes.regions import CORE, deep, place
+from detectors.strokes.regions import CORE, SURE, deep, place
 from pipeline.masks import grow
 from pipeline.types import Array
 
-SURE = 210  # of 255: surely ink
 RIM, LIKELY = 2, 25  # px around it that go with it where they are so likely ink
 LEAST = 6  # px of a piece; smaller ones are specks
 MANY = 3  # so many parts of letters in a line leave no doubt of what is beside them

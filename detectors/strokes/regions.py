@@ -1,4 +1,4 @@
-"""Where the regions of text are in a mask of a page, and where their middle is."""
+"""Where the regions of text are in a mask of a page, where their middle is, and what is surely ink in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pipeline.masks import polygon_mask
 from pipeline.types import Array
 
 NEAR = 4  # px: ink may reach so far out of its region
+SURE = 210  # of 255: surely ink, says the network
 CORE = 0.25  # of a region's height: further in than this are letters and no rules, which run along the edges of a line
 
 

@@ -20,8 +20,8 @@ from detectors.strokes.doubts import doubtful
 from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
-from detectors.strokes.overlooked import SURE, overlooked
-from detectors.strokes.regions import CORE, NEAR, deep, place
+from detectors.strokes.overlooked import overlooked
+from detectors.strokes.regions import CORE, NEAR, SURE, deep, place
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.weights import SHIPPED

@@ -2,7 +2,7 @@
 
 ``pipeline.residue`` says what is text. What the page's policy lets stay is seen but does not count; the print of a
 blank form is painted out before anything looks, for detectors take a value and the label beside it for one line, and so
-are bubbles to fill in. Where
+are blanks to fill in. Where
 text goes by what it says, all that any of the looks sees is read, wherever it stands.
 """
 
@@ -29,6 +29,7 @@ from pipeline.residue import (
     is_word,
     light_clusters,
     stretch_removed,
+    tiny_lines,
     window_of,
 )
 from pipeline.types import Array, Box
@@ -63,7 +64,7 @@ class Findings:
 class Look:
     """Looks at a page with the tools.
 
-    ``allowed`` (H, W) bool is where text is not to be. ``stays`` (H, W) bool is print of a form and bubbles, and
+    ``allowed`` (H, W) bool is where text is not to be. ``stays`` (H, W) bool is print of a form and blanks, and
     ``paper`` (H, W, 3) uint8 RGB what is behind them; or there are none. ``seen`` collects all that any look at the
     page sees, where text is chosen by what it says.
     """
@@ -108,7 +109,8 @@ class Look:
         wide = self._note(self._detect(stretched))
         keep(PAGE, self._bearing(image, levels, wide) + self._ghosts(image, stretched, removed, wide))
         keep(SMALL, self._bearing(image, levels, self._note(self._detect(image, SMALLER))))
-        keep(STROKES, self._bearing(image, levels, self._note(self._closely(image, levels, known))))
+        closely = self._bearing(image, levels, self._note(self._closely(image, levels, known)))
+        keep(STROKES, closely + self._tiny(image, levels))
         keep(DARK, self._worded(image, self._note(self._in_the_dark(image))))
         keep(TRACES, self._traces(image, [], known))
         if self.tools.reread is not None:
@@ -179,6 +181,11 @@ class Look:
         sheet = lay_out(image, windows, scales)
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         return [p for p in placed if p is not None]
+
+    def _tiny(self, image: Array, levels: Array) -> list[Array]:
+        """Words in type too small for the detector, which are read where the stroke network sees a line of it."""
+        boxes = [corners(b.x0, b.y0, b.width, b.height) for b in tiny_lines(levels)[:MOST_CLUSTERS]]
+        return [p for p, reading in self._read(image, self._note(boxes)) if is_word(reading)]
 
     def _in_the_dark(self, image: Array) -> list[Array]:
         """What may be text in dark places: what the detector finds with light and dark exchanged, and what is light.

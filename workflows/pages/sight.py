@@ -29,7 +29,7 @@ class Tools:
     (H, W) bool; ``read_text`` says what regions of an image say. ``remove`` takes an image and a mask and gives the
     image without what is under it, ``fill`` the same in the plainest way. ``reread`` takes an image and polygons and
     gives polygons of text that was to go by what it says, and of text that was read unsurely; or it is None.
-    ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: bubbles to fill in, and
+    ``find_staying`` takes an image and where to look, and says which pixels are ink that stays: blanks to fill in, and
     ink of the other kind where only one goes. ``by_ink``: only one does, and the detector cannot tell which is which.
     ``whole_regions``: at last, all of a region may go, and not its ink only. ``read_upright`` is ``read_text`` for text
     that does not stand on its head, in half the time.

@@ -18,9 +18,8 @@ from detectors.base import Detector, DetectorSettings
 from detectors.models import local_model_name
 from detectors.registry import create_detector
 from detectors.strokes.base import StrokeSegmenter
-from detectors.strokes.bubbles import answer_bubbles, are_letters
-from detectors.strokes.darkness import dark_marks
-from detectors.strokes.overlooked import SURE
+from detectors.strokes.blanks import blanks
+from detectors.strokes.bubbles import answer_bubbles
 from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.pens import clear_paper
@@ -117,22 +116,15 @@ def read_ink(image: Array, wanted: Array | None, settings: RunSettings, selectio
 
 
 def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
-    """Bubbles, and ink of the kind that stays, among what is ``wanted`` (H, W) bool, (H, W) bool."""
-    bubbles = answer_bubbles(image, wanted, ())
-    reader = make_reader(stroke_weights_of(settings), threads_of(settings))
-    if settings.remove == "all":
-        return bubbles & ~_letters_in(image, bubbles, reader) if bubbles.any() else bubbles
-    levels = reader.read(image)
-    other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
-    return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | bubbles
-
-
-def _letters_in(image: Array, bubbles: Array, reader: Any) -> Array:
-    """All of ``bubbles`` (H, W) bool if they are letters, else none of them."""
+    """Blanks to fill in, and ink of the kind that stays, among what is ``wanted`` (H, W) bool, (H, W) bool."""
     from detectors.strokes.segmenters import likelihood
 
-    sure = likelihood(reader.read(image, bubbles)) >= SURE
-    return bubbles if are_letters(bubbles, dark_marks(image, bubbles), sure) else np.zeros(bubbles.shape, bool)
+    reader = make_reader(stroke_weights_of(settings), threads_of(settings))
+    if settings.remove == "all":
+        return blanks(image, wanted, lambda part: likelihood(reader.read(image, part)))
+    levels = reader.read(image)
+    other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
+    return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | answer_bubbles(image, wanted, ())
 
 
 def levels_of(levels: Array, selection: InkSelection) -> Array:

@@ -1,0 +1,30 @@
+"""Bubbles and boxes to fill in on a page: what looks like letters and stays, told by shape and the stroke network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from detectors.strokes.boxes import check_boxes
+from detectors.strokes.bubbles import answer_bubbles, are_letters
+from detectors.strokes.darkness import dark_marks
+from detectors.strokes.regions import SURE
+from pipeline.types import Array
+
+
+def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) -> Array:
+    """Pixels of bubbles and boxes to fill in, and of marks by which scanners find their way, (H, W) bool.
+
+    They are looked for where it is ``wanted`` (H, W) bool on a page (H, W, 3) uint8 RGB. ``likelihood`` says how likely
+    the pixels of a mask (H, W) bool are ink, (H, W) uint8: letters O, D and 口 are ink, and no blanks.
+    """
+    bubbles = answer_bubbles(image, wanted, ())
+    marks = dark_marks(image, wanted) & wanted
+    boxes = check_boxes(marks, np.zeros(wanted.shape, bool))
+    if not (bubbles.any() or boxes.any()):
+        return bubbles
+    sure = likelihood(bubbles | boxes) >= SURE
+    if are_letters(bubbles, dark_marks(image, bubbles), sure):
+        bubbles = np.zeros(wanted.shape, bool)
+    return bubbles | check_boxes(marks, sure)
