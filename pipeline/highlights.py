@@ -63,7 +63,8 @@ def _behind_in_strip(image: Array, mask: Array, wanted: Array) -> tuple[Array, A
         return None
     guess, found = _along_rows(image[part], coloured[part], asked)
     place = (nearest[part] - part[1].start).clip(0, asked.shape[1] - 1)
-    found &= _are_alike(guess, np.take_along_axis(image[part], place[..., None], axis=1))
+    row, column = np.nonzero(found)
+    found[row, column] = _are_alike(guess[row, column], image[part][row, place[row, column]])
     behind, told = np.zeros_like(image), np.zeros(mask.shape, bool)
     behind[part][found] = guess[found]
     told[part] = found
@@ -107,9 +108,9 @@ def _nearest(known: Array) -> Array:
 
 
 def _are_alike(one: Array, other: Array) -> Array:
-    """Where two colours are much the same but for their lightness, (H, W) bool."""
+    """Which of two times N colours (N, 3) are much the same but for their lightness, (N,) bool."""
     one, other = one.astype(np.float32), other.astype(np.float32)
-    both, squares = (one * other).sum(axis=2), (one * one).sum(axis=2) * (other * other).sum(axis=2)
+    both, squares = (one * other).sum(axis=1), (one * one).sum(axis=1) * (other * other).sum(axis=1)
     return np.asarray(both >= LIKE * np.sqrt(squares))
 
 

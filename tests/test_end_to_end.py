@@ -137,7 +137,8 @@ def test_every_hostile_file_ends_as_a_document_or_as_a_clear_refusal(tmp_path: P
     if not folder.is_dir():
         pytest.skip("the hostile files are not here")
     program = "from workflows.cli import main; main()"
-    words = [str(folder), "--out", str(tmp_path), "--jobs", "2"]
+    # what becomes of a document is asked, not of its pixels: at 200 dpi their pages take eight minutes
+    words = [str(folder), "--out", str(tmp_path), "--jobs", "2", "--dpi", "100"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 6 and "Traceback" not in done.stderr
     report = json.loads((tmp_path / "report.json").read_text())

@@ -83,3 +83,18 @@ def test_words_too_small_for_the_detector_are_read_where_the_network_sees_a_line
         stand.tools, detect=lambda image: [], read_text=lambda image, regions: [reading("ll", 0.9)] * len(regions)
     )
     assert not any(check.found for check in verify(page, nothing, unread).checks)
+
+
+def test_where_text_is_chosen_by_what_it_says_the_places_where_it_stood_are_read_again():
+    stand = Stand(1)
+    asked = []
+
+    def reread(image, polygons):
+        asked.append(list(polygons))
+        return [p for p in polygons if p is REGION], ()
+
+    nowhere = np.zeros((SIDE, SIDE), bool)
+    tools = replace(stand.tools, detect=lambda image: [], reread=reread)
+    verdict = verify(paper(), nowhere, tools, Scope(nowhere, None, (REGION,)))
+    assert {check.name: check.found for check in verdict.checks}["reader"] == 1
+    assert any(p is REGION for p in asked[0]) and len(verdict.residual) == 1

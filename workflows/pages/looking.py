@@ -116,6 +116,7 @@ class Look:
         if self.tools.reread is not None:
             if self.scope.form is not None:  # the form's own print may be what is looked for
                 self._note(self._detect(page))
+            self._note(self.scope.read)  # what is left of a word no detector may see
             keep(READER, self._by_text(page, levels))
         return Findings(found, ink.spared)
 
