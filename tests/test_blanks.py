@@ -49,9 +49,12 @@ def test_what_is_to_be_filled_in_stays_whole(kind):
     assert not (found & ~cv2.dilate(dark.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)).any()
 
 
-@pytest.mark.parametrize(("kind", "stays"), [("bubbles", False), ("boxes", False), ("mark", True)])
-def test_what_the_network_is_sure_of_is_a_letter_and_no_mark_is_one(kind, stays):
-    assert blanks(page_with(**{kind: True}), everywhere(), Network(255)).any() == stays
+@pytest.mark.parametrize(
+    ("kind", "says", "stays"),
+    [("bubbles", 255, False), ("bubbles", 150, True), ("boxes", 255, False), ("boxes", 70, False), ("mark", 255, True)],
+)
+def test_what_the_network_is_sure_of_is_a_letter_and_no_mark_is_one(kind, says, stays):
+    assert blanks(page_with(**{kind: True}), everywhere(), Network(says)).any() == stays
 
 
 def test_the_network_is_asked_only_where_there_is_something():

@@ -10,6 +10,7 @@ from detectors.strokes.boxes import check_boxes
 from detectors.strokes.bubbles import answer_bubbles, are_letters
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
+from pipeline.residue import BELIEVED
 from pipeline.types import Array
 
 
@@ -17,14 +18,15 @@ def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) ->
     """Pixels of bubbles and boxes to fill in, and of marks by which scanners find their way, (H, W) bool.
 
     They are looked for where it is ``wanted`` (H, W) bool on a page (H, W, 3) uint8 RGB. ``likelihood`` says how likely
-    the pixels of a mask (H, W) bool are ink, (H, W) uint8: letters O, D and 口 are ink, and no blanks.
+    the pixels of a mask (H, W) bool are ink, (H, W) uint8: letters O, D and 口 are ink, and no blanks. A box is none
+    where the network believes in ink at all: whoever looks for text that is left may find a letter there.
     """
     bubbles = answer_bubbles(image, wanted, ())
     marks = dark_marks(image, wanted) & wanted
     boxes = check_boxes(marks, np.zeros(wanted.shape, bool))
     if not (bubbles.any() or boxes.any()):
         return bubbles
-    sure = likelihood(bubbles | boxes) >= SURE
-    if are_letters(bubbles, dark_marks(image, bubbles), sure):
+    likely = likelihood(bubbles | boxes)
+    if are_letters(bubbles, dark_marks(image, bubbles), likely >= SURE):
         bubbles = np.zeros(wanted.shape, bool)
-    return bubbles | check_boxes(marks, sure)
+    return bubbles | check_boxes(marks, likely >= BELIEVED)
