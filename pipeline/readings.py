@@ -25,6 +25,8 @@ BOX_LIKE = frozenset("口囗回日曰田目品国园四凸凹一二三丨亅」�
 # of what stood there are legible to people, too; grain and rules where text stood share 0.1 with it, rarely 0.2
 LEAST_SHARED, SHARED_PART = 3, 0.3
 _RUN = 2  # characters in a row; single ones agree by chance
+_IDEOGRAPHS = "\u2e80"  # and beyond: each says as much as some letters
+_BOX_LIKE = frozenset("".join(BOX_LIKE).casefold())
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +65,22 @@ NOTHING_READ = Reading("", 0.0, np.zeros((0, 2), np.float32), np.zeros(0, np.flo
 
 
 def says_the_same(before: Reading, after: Reading) -> bool:
-    """Whether a reading tells, in part, what another one told. Neither case nor what boxes are read as counts."""
-    first, second = ("".join(c for c in one.text if c.isalnum()) for one in (before, after))
-    matcher = difflib.SequenceMatcher(None, first.casefold(), second.casefold(), autojunk=False)
+    """Whether a reading tells, in part, what another one told, in whatever case.
+
+    Characters that boxes and bubbles are read as count as far as there are as many others beside them: rows of circles
+    read as "0000" before and after. Of two ideographs, a name, both must be told.
+    """
+    first, second = ("".join(c for c in one.text.casefold() if c.isalnum()) for one in (before, after))
+    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
     runs = [first[m.a : m.a + m.size] for m in matcher.get_matching_blocks() if m.size >= _RUN]
-    shared, all_ = (sum(c not in BOX_LIKE for c in text) for text in ("".join(runs), first))
-    return shared >= LEAST_SHARED and shared >= SHARED_PART * all_
+    shared, all_ = _weight("".join(runs)), _weight(first)
+    least = 2 if first and min(first) >= _IDEOGRAPHS else LEAST_SHARED
+    return shared >= least and shared >= SHARED_PART * all_
+
+
+def _weight(text: str) -> int:
+    others = sum(c not in _BOX_LIKE for c in text)
+    return others + min(others, len(text) - others)
 
 
 def part_of(reading: Reading, low: float, high: float) -> Reading:

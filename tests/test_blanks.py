@@ -70,3 +70,14 @@ def test_only_what_is_wanted_is_looked_for():
     wanted[90:] = False
     found = blanks(page_with(bubbles=True, boxes=True), wanted, Network(0))
     assert found[:90].any() and not found[90:].any()
+
+
+def test_a_frame_beside_a_letter_of_its_size_is_a_letter_itself():
+    """As in 口腔科, of which the network is not sure, so that the first look has left it."""
+    page = page_with()
+    cv2.rectangle(page, (40, 40), (80, 80), (60,) * 3, 3)
+    alone = blanks(page, everywhere(), Network(0))
+    assert alone.any()
+    cv2.line(page, (90, 40), (128, 78), (60,) * 3, 3)
+    cv2.line(page, (128, 40), (90, 78), (60,) * 3, 3)
+    assert not blanks(page, everywhere(), Network(0)).any()

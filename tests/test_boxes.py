@@ -122,7 +122,7 @@ def mark(side, thickness, angle=0.0):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(50, 80), st.floats(0.26, 0.28), st.floats(-20, 20))
+@given(st.integers(50, 80), st.floats(0.275, 0.285), st.floats(-20, 20))
 def test_a_mark_too_thick_for_a_letter_stays_whatever_the_network_says(side, share, angle):
     ink = mark(side, int(share * side), angle)
     assert np.array_equal(check_boxes(ink, ink), ink)
@@ -137,3 +137,32 @@ def letter(sign, size):
 @pytest.mark.parametrize("ink", [mark(24, 6), letter("O", 2.4), letter("D", 2.4), letter("B", 2.4)])
 def test_small_ones_and_letters_as_bold_are_no_marks(ink):
     assert not check_boxes(ink, ink).any()
+
+
+GLYPHS = {
+    "4": "1001 1001 1111 0001 0001 0001",
+    "0": "1111 1001 1001 1001 1001 1111",
+    "7": "1111 0001 0010 0010 0100 0100",
+}
+
+
+@pytest.mark.parametrize("cell", [8, 12, 16])
+def test_block_letters_are_no_marks_though_as_thick_and_as_square(cell):
+    glyphs = [np.array([[c == "1" for c in row] for row in GLYPHS[sign].split()]) for sign in "4007"]
+    line = np.hstack([np.pad(glyph, ((0, 0), (0, 1))) for glyph in glyphs])
+    ink = np.pad(np.kron(line, np.ones((cell, cell))) > 0, 40)
+    assert not check_boxes(ink, ink).any()
+
+
+@pytest.mark.parametrize("sign", "PBR8")
+def test_a_light_letter_on_a_dark_tile_is_no_mark(sign):
+    tile = np.zeros((SIDE, SIDE), np.uint8)
+    tile[20:84, 20:84] = 1
+    cv2.putText(tile, sign, (34, 72), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 0, 7)
+    assert not check_boxes(tile.view(bool), tile.view(bool)).any()
+
+
+def test_a_thick_ring_has_no_corners_and_is_no_mark():
+    ring = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.circle(ring, (60, 60), 32, 1, 18)
+    assert not check_boxes(ring.view(bool), ring.view(bool)).any()

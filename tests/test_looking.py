@@ -7,9 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from residues import REGION, SIDE, Stand, bars, paper, reading, with_bars
+from residues import REGION, SIDE, Stand, bars, dark_box, paper, reading, with_bars
 
 from pipeline.masks import grow
+from pipeline.readings import NOTHING_READ
 from workflows.pages.sight import Scope
 from workflows.pages.verification import verify
 
@@ -98,3 +99,32 @@ def test_where_text_is_chosen_by_what_it_says_the_places_where_it_stood_are_read
     verdict = verify(paper(), nowhere, tools, Scope(nowhere, None, (REGION,)))
     assert {check.name: check.found for check in verdict.checks}["reader"] == 1
     assert any(p is REGION for p in asked[0]) and len(verdict.residual) == 1
+
+
+def test_tiny_words_that_stay_take_no_other_words_turn():
+    page = paper()
+    allowed = np.zeros((SIDE, SIDE), bool)
+    for row in range(18):
+        for column in range(3):
+            page[5 + 8 * row : 10 + 8 * row, 10 + 60 * column : 40 + 60 * column] = 30
+    allowed[160:] = True
+    page[180:186, 60:110] = 30
+    tools = replace(Stand(1).tools, detect=lambda image: [])
+    verdict = verify(page, np.zeros((SIDE, SIDE), bool), tools, Scope(allowed))
+    assert {check.name: check.found for check in verdict.checks}["strokes"] == 1
+
+
+def test_light_text_on_what_is_painted_out_is_looked_for_in_the_dark():
+    page = dark_box()
+    page[50:70, 60:120] = 220
+    seen = []
+
+    def read_text(image, regions):
+        seen.append(image.copy())
+        return [reading("Text", 0.9) if (image[50:70, 60:120] < 100).any() else NOTHING_READ for _ in regions]
+
+    stays = np.zeros((SIDE, SIDE), bool)
+    stays[30:90, 30:150] = True
+    tools = replace(Stand(1).tools, read_text=read_text, find_staying=lambda image, wanted: stays & wanted)
+    verdict = verify(page, np.zeros((SIDE, SIDE), bool), tools)
+    assert {check.name: check.found for check in verdict.checks}["dark places"] >= 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from detectors.strokes.boxes import check_boxes
+from detectors.strokes.boxes import alone, check_boxes
 from detectors.strokes.bubbles import answer_bubbles, are_letters
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
@@ -19,14 +19,16 @@ def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) ->
 
     They are looked for where it is ``wanted`` (H, W) bool on a page (H, W, 3) uint8 RGB. ``likelihood`` says how likely
     the pixels of a mask (H, W) bool are ink, (H, W) uint8: letters O, D and 口 are ink, and no blanks. A box is none
-    where the network believes in ink at all: whoever looks for text that is left may find a letter there.
+    where the network believes in ink at all, nor beside something of its size, as a letter is in a word: whoever looks
+    for text that is left may find it there.
     """
-    bubbles = answer_bubbles(image, wanted, ())
-    marks = dark_marks(image, wanted) & wanted
+    dark = dark_marks(image, wanted)
+    bubbles = answer_bubbles(image, wanted, (), dark)
+    marks = dark & wanted
     boxes = check_boxes(marks, np.zeros(wanted.shape, bool))
     if not (bubbles.any() or boxes.any()):
         return bubbles
     likely = likelihood(bubbles | boxes)
     if are_letters(bubbles, dark_marks(image, bubbles), likely >= SURE):
         bubbles = np.zeros(wanted.shape, bool)
-    return bubbles | check_boxes(marks, likely >= BELIEVED)
+    return bubbles | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)

@@ -17,7 +17,9 @@ FRAME_SHARE = 0.94  # ... lies nearly all of a box, ...
 SIDE_SHARE = 0.75  # ... and so much of each side is there: the network sees letters in bits of some
 THICK = 0.27  # as FRAME, of marks by which scanners find their way: frames too thick for any letter
 LEAST_MARK = 32  # px: the least side of a mark; smaller letters B and m are as thick
-CORNER = 0.08  # of its longer side: the next pixel of a mark is so near to each corner, of which an O has none
+SOLID = 0.95  # of a mark's band is dark, and so much light within it; of a light letter's dark tile is not
+APART = 0.35  # of its side: so near beside a mark, or a box, there is nothing of its size, as the next letter ...
+LETTERS = 1.5  # ... would be: half as large at least, and no more than so many times
 HALO = 3  # px around what the network is sure of: the edges of letters
 
 
@@ -34,8 +36,34 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     shapes = (ink,) if dark is None else (ink, dark)
     boxes = np.zeros(ink.shape, bool)
     for shape in shapes:
-        boxes |= _frames(shape & ~halo, _frame) | _frames(shape, _mark)
+        boxes |= _frames(shape & ~halo, _frame) | alone(_frames(shape, _mark), shape)
     return boxes & ink
+
+
+def alone(boxes: Array, shapes: Array, together: bool = False) -> Array:
+    """Those of ``boxes`` (H, W) bool right beside which no shape of their size stands, among ``shapes`` (H, W) bool.
+
+    ``together``: other boxes may.
+    """
+    if not boxes.any():
+        return boxes
+    count, label, stats, _ = cv2.connectedComponentsWithStats((shapes | boxes).view(np.uint8), connectivity=8)
+    is_box = np.bincount(label[boxes], minlength=count) >= SIDE_SHARE * stats[:, cv2.CC_STAT_AREA]
+    is_box[0] = False
+    others = ~is_box if together else np.ones(count, bool)
+    others[0] = False
+    left, top, wide, high = stats[:, :4].T
+    kept = np.zeros(count, bool)
+    for number in np.unique(label[boxes]):
+        x, y, width, height = stats[number, :4]
+        side = max(width, height)
+        across = np.maximum(left - x - width, x - left - wide)
+        down = np.maximum(top - y - height, y - top - high)
+        beside = (np.minimum(across, down) < 0) & (np.maximum(across, down) < APART * side)
+        alike = (np.maximum(wide, high) >= side / 2) & (np.maximum(wide, high) <= LETTERS * side) & others
+        alike[number] = False
+        kept[number] = not (beside & alike).any()
+    return boxes & kept[label]
 
 
 def _frames(shapes: Array, frame_of: Callable[[Array], Array | None]) -> Array:
@@ -66,7 +94,8 @@ def _mark(piece: Array) -> Array | None:
     if min(piece.shape) < LEAST_MARK:
         return None
     box = _Box.around(piece)
-    return box.frame(piece.shape) if box.has_corners() and box.is_frame(THICK) and not box.is_frame(FRAME) else None
+    thick = box.is_frame(THICK) and not box.is_frame(FRAME)
+    return box.frame(piece.shape) if thick and box.is_solid(piece) else None
 
 
 class _Box:
@@ -92,18 +121,27 @@ class _Box:
         inside = self._depth.min(axis=1) <= max(share * self._shorter, 2.0)
         return float(inside.mean()) >= FRAME_SHARE and not any(self._gaps(side) for side in range(4))
 
-    def has_corners(self) -> bool:
-        """Whether points reach into all of its corners."""
-        corners = self._half * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
-        away = [float(np.abs(self._placed - corner).max(axis=1).min()) for corner in corners]
-        return max(away) <= CORNER * self._longer
+    def is_solid(self, piece: Array) -> bool:
+        """Whether a piece (H, W) bool is all of the band along its sides, corners too, and nothing within."""
+        around = self._shorter + self._longer + 2
+        width = (around - float(np.sqrt(max(around**2 - 4 * len(self._placed), 0)))) / 4  # of a band of so many points
+        depth = self._depths(piece.shape)
+        band, within = (depth >= 1) & (depth < width - 2), depth > width + 2
+        if not (band.any() and within.any()):
+            return False
+        return bool(piece[band].mean() >= SOLID and (~piece[within]).mean() >= SOLID)
 
     def frame(self, shape: tuple[int, ...]) -> Array:
         """The frame in an image of this shape, as thick as the points make it, (H, W) bool."""
         thickness = len(self._placed) / (2 * (self._shorter + self._longer))
-        grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float32)
-        nearest: Array = (self._half - np.abs((grid - np.float32(self._middle)) @ self._axes.T)).min(axis=2)
+        nearest = self._depths(shape)
         return (nearest >= 0) & (nearest <= 1.5 * thickness)
+
+    def _depths(self, shape: tuple[int, ...]) -> Array:
+        """How far within the box the pixels of an image of this shape are, (H, W) px."""
+        grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float32)
+        away: Array = np.abs((grid - np.float32(self._middle)) @ self._axes.T)
+        return np.asarray((self._half - away).min(axis=2))
 
     def _gaps(self, side: int) -> bool:
         """Whether too much is missing along one of the sides."""

@@ -2,8 +2,7 @@
 
 ``pipeline.residue`` says what is text. What the page's policy lets stay is seen but does not count; the print of a
 blank form is painted out before anything looks, for detectors take a value and the label beside it for one line, and so
-are blanks to fill in. Where
-text goes by what it says, all that any of the looks sees is read, wherever it stands.
+are blanks to fill in. Where text goes by what it says, all that any of the looks sees is read, wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from pipeline.masks import polygon_mask
 from pipeline.mosaic import join_windows, lay_out
 from pipeline.readings import Reading
 from pipeline.residue import (
+    TINY_HEIGHTS,
+    TINY_RIM,
     believed_share,
     dark_areas,
     has_ghost,
@@ -44,6 +45,7 @@ CLOSE_MARGIN = 40  # px of surroundings in a close look
 DARK_MARGIN = 8  # px of surroundings of a dark place
 NEARBY = 64  # px of surroundings when looking again at what was removed again
 WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
+TINIEST = TINY_HEIGHTS[1] + 2 * TINY_RIM  # px: lines so low are found by the stroke network and read
 SEEN_SHARE = 0.8  # of a polygon in another: it was seen already
 LEAST_ALLOWED = 0.5  # of a polygon: where less of it was to go, it is text that stays
 WHOLLY = 0.98  # ... and where less than this was, some of it may say what it said
@@ -75,7 +77,7 @@ class Look:
     stays: Array | None = None
     paper: Array | None = None
     seen: list[Array] = field(default_factory=list)
-    traces: Traces | None = None
+    traces: Traces | None = field(default=None, repr=False)
 
     @classmethod
     def at(cls, cleaned: Array, tools: Tools, scope: Scope) -> Look:
@@ -110,8 +112,9 @@ class Look:
         keep(PAGE, self._bearing(image, levels, wide) + self._ghosts(image, stretched, removed, wide))
         keep(SMALL, self._bearing(image, levels, self._note(self._detect(image, SMALLER))))
         closely = self._bearing(image, levels, self._note(self._closely(image, levels, known)))
-        keep(STROKES, closely + self._tiny(image, levels))
-        keep(DARK, self._worded(image, self._note(self._in_the_dark(image))))
+        keep(STROKES, closely + self._tiny(image, levels, [*known, *closely]))
+        lit = page if self.scope.form is None else image  # light letters may stand on a mark that is painted out
+        keep(DARK, self._worded(lit, self._note(self._in_the_dark(lit))))
         keep(TRACES, self._traces(image, [], known))
         if self.tools.reread is not None:
             if self.scope.form is not None:  # the form's own print may be what is looked for
@@ -138,6 +141,9 @@ class Look:
         # where it is dark, what the detector did not see before it does not see now: it is read where it stood
         dark = [p for p in before if is_dark(image, p) and not covered(p, left)]
         left += self._worded(image, dark)
+        # nor does it ever see type as small as this
+        tiny = [p for p in before if np.ptp(p[:, 1]) <= TINIEST and not covered(p, left)]
+        left += [p for p, reading in self._read(image, tiny) if is_half_word(reading)]
         left += [p for p in self._by_text(page, levels) if not covered(p, left)]
         return left + self._traces(image, before, left)
 
@@ -183,10 +189,11 @@ class Look:
         placed = [sheet.locate(region.polygon) for region in self.tools.detect(sheet.image)]
         return [p for p in placed if p is not None]
 
-    def _tiny(self, image: Array, levels: Array) -> list[Array]:
+    def _tiny(self, image: Array, levels: Array, known: Sequence[Array]) -> list[Array]:
         """Words in type too small for the detector, which are read where the stroke network sees a line of it."""
-        boxes = [corners(b.x0, b.y0, b.width, b.height) for b in tiny_lines(levels)[:MOST_CLUSTERS]]
-        return [p for p, reading in self._read(image, self._note(boxes)) if is_word(reading)]
+        boxes = [corners(b.x0, b.y0, b.width, b.height) for b in tiny_lines(levels)]
+        new = [p for p in self._note(boxes) if not covered(p, known)]
+        return [p for p, reading in self._read(image, new[:MOST_CLUSTERS]) if is_word(reading)]
 
     def _in_the_dark(self, image: Array) -> list[Array]:
         """What may be text in dark places: what the detector finds with light and dark exchanged, and what is light.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.readings import Reading
 from pipeline.types import Array, TextRegion
@@ -60,4 +60,4 @@ class Scope:
     allowed: Array | None = None
     form: Array | None = None
     read: tuple[Array, ...] = ()
-    before: Array | None = None
+    before: Array | None = field(default=None, repr=False)

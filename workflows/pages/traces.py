@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.readings import LEAST_SHARED, Reading, cut_run, part_of, run_corners, run_size, says_the_same
-from pipeline.residue import is_dark, shapes_in
+from pipeline.readings import Reading, cut_run, part_of, run_corners, run_size, says_the_same
+from pipeline.residue import LEGIBLE_WORD, is_dark, shapes_in
 from pipeline.types import Array, TextRegion
 from workflows.pages.polygons import as_regions
 
@@ -41,7 +41,7 @@ class Traces:
     polygons: tuple[Array, ...]
     read: Reader
     read_upright: Reader
-    _said: dict[int, Reading] = field(default_factory=dict)
+    _said: dict[int, Reading] = field(default_factory=dict, repr=False)  # a document's words
 
     def legible(self, page: Array, among: Callable[[Array], bool]) -> list[Array]:
         """Those polygons ``among`` wants that say some of what they said, on a page like ``before``."""
@@ -49,6 +49,7 @@ class Traces:
         pieces = [piece for number in wanted for piece in _cut(page, number, self.polygons[number])]
         wordy = [pair for pair in self._ask(self.read_upright, page, pieces) if _is_wordy(pair[1])]
         self._learn(piece.number for piece, _ in wordy)
+        wordy = [pair for pair in wordy if self._said[pair[0].number].score >= LEGIBLE_WORD]  # it was no picture
         on_their_heads = [piece for piece, _ in wordy if self._said[piece.number].falls]
         told = [*wordy, *self._ask(self.read, page, on_their_heads)]
         same = {p.number for p, says in told if says_the_same(part_of(self._said[p.number], p.low, p.high), says)}
@@ -86,4 +87,4 @@ def _cut(page: Array, number: int, polygon: Array) -> list[Piece]:
 
 
 def _is_wordy(reading: Reading) -> bool:
-    return sum(map(str.isalnum, reading.text)) >= LEAST_SHARED
+    return sum(map(str.isalnum, reading.text)) >= 2

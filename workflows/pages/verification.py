@@ -103,11 +103,14 @@ def _remove_bluntly(verdict: Verdict, look: Look) -> Verdict:
         mask = near & look.allowed
         return replace(verdict, image=look.tools.fill(verdict.image, mask), mask=verdict.mask | mask)
     ink = look.tools.find_ink(verdict.image, as_regions(verdict.residual)) | verdict.mask
-    ink = grow(ink | (look.tools.read_ink(verdict.image, near).levels >= BELIEVED), 2 * GROWTH)
+    mask = near & grow(ink | (look.tools.read_ink(verdict.image, near).levels >= BELIEVED), 2 * GROWTH) & look.allowed
+    filled = _remove(verdict, mask, near, look, look.tools.fill)
     # where the shapes of what was replaced can be read, another mask of such shapes would be read, too
-    told = polygon_mask([grown(p) for p in look.still_told(verdict.image, verdict.residual)], *near.shape)
-    mask = near & (ink | told) & look.allowed
-    return _remove(verdict, mask, near, look, look.tools.fill)
+    told = look.still_told(filled.image, verdict.residual)
+    if not told:
+        return filled
+    whole = near & polygon_mask([grown(p) for p in told], *near.shape) & look.allowed
+    return _remove(filled, whole, near, look, look.tools.fill)
 
 
 def _remove(verdict: Verdict, mask: Array, near: Array, look: Look, remove: Callable[[Array, Array], Array]) -> Verdict:
