@@ -61,7 +61,7 @@ def stretch_removed(image: Array, removed: Array) -> Array:
 
     ``image`` (H, W, 3) uint8 RGB, ``removed`` (H, W) bool. Grain is blurred first: a fill without any would show.
     """
-    if not removed.any():
+    if not removed.any() or min(image.shape[:2]) < 2:
         return image.copy()
     side = 2 * _STRETCH_REACH + 1
     near = cv2.blur(cv2.dilate(removed.astype(np.float32), np.ones((side, side), np.uint8)), (9, 9))[..., None]
@@ -193,6 +193,8 @@ def dark_areas(image: Array) -> list[Box]:
 
     Paper is a median over squares too large for strokes; a place must be high enough for small print.
     """
+    if min(image.shape[:2]) < DARK_SIDE:  # a page may be 1 px high
+        return []
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     coarse = cv2.resize(grey, None, fx=1 / DARK_STEP, fy=1 / DARK_STEP, interpolation=cv2.INTER_AREA)
     dark = (cv2.medianBlur(coarse, 5) < DARK).astype(np.uint8)

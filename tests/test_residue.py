@@ -109,3 +109,11 @@ def test_a_line_of_tiny_type_is_found_above_a_bubble_that_it_touches():
     (box,) = tiny_lines(levels)
     assert (box.x0, box.x1) == (57, 103) and 46 <= box.y0 <= 48 and 59 <= box.y1 <= 62
     assert tiny_lines(np.zeros((5, 5), np.int32)) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 5)])
+def test_pages_of_hardly_any_pixels_are_looked_at(shape):
+    page = np.full((*shape, 3), 20, np.uint8)
+    assert dark_areas(page) == []
+    stretch_removed(page, np.ones(shape, bool))
+    assert tiny_lines(np.full(shape, 255, np.int32)) == []
