@@ -181,7 +181,7 @@ def tiny_lines(levels: Array) -> list[Box]:
     count, _, stats, _ = cv2.connectedComponentsWithStats(likely)
     found = []
     for x, y, width, height, _ in stats[1:count].tolist():
-        if TINY_HEIGHTS[0] <= height <= min(TINY_HEIGHTS[1], width / 1.5):
+        if width >= TINY_RUN and TINY_HEIGHTS[0] <= height <= min(TINY_HEIGHTS[1], width / 1.5):
             left, top = max(x - TINY_RIM, 0), max(y - TINY_RIM, 0)
             right, low = min(x + width + TINY_RIM, levels.shape[1]), min(y + height + TINY_RIM, levels.shape[0])
             found.append(Box(left, top, right, low))
