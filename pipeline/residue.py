@@ -35,6 +35,9 @@ CLUSTER_SIDES = 5, 160  # px: no smaller and no larger than a glyph or a short w
 CLUSTER_FILL = 0.04  # the least share of its box that is ink
 TINY_RUN, TINY_HEIGHTS = 17, (3, 16)  # px: lines of type too small for glyphs to be apart are solid to the network
 TINY_RIM = 3  # px around such a line that belong to it
+GLYPH_HEIGHTS, GLYPH_RIM = (8, 160), 3  # px of a lone glyph, and around it
+GLYPH_SURE, GLYPH_LEVEL = 0.75, 210  # so much of it is surely ink: digits 8 px high 0.75 and more, ticks and bars less
+LEGIBLE_GLYPH, STROKE_LIKE = 0.7, "1lI"  # its score: specks up to 0.63; and it may be one stroke, but no box
 DARK = 112  # grey levels: paper below is dark ...
 DARK_STEP = 4  # px, of the grid on which that is asked; strokes fall through it
 DARK_SIDE = 12  # px: the least side of a dark area that can hold text
@@ -115,6 +118,13 @@ def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
     return reading.score >= (HALF_LEGIBLE if believed >= BELIEVED_SHARE else LEGIBLE)
 
 
+def is_glyph(reading: Reading) -> bool:
+    """Whether a lone shape, of ``lone_glyphs``, that reads so is text."""
+    characters = [c for c in reading.text if not c.isspace()]
+    wordy = all(c.isalnum() and (c in STROKE_LIKE or c not in BOX_LIKE) for c in characters)
+    return bool(characters) and wordy and reading.score >= LEGIBLE_GLYPH
+
+
 def is_word(reading: Reading) -> bool:
     """Whether a region reads as several characters, and not as what lines and boxes are read as."""
     return _is_wordy(reading) and reading.score >= LEGIBLE_WORD
@@ -167,6 +177,33 @@ def ink_clusters(levels: Array, elsewhere: Array) -> list[Box]:
         if fits and inked[number] >= max(LEAST_PIXELS, CLUSTER_FILL * wide * high):
             found.append((sure[number] / inked[number], Box(x, y, x + width, y + height)))
     return [box for _, box in sorted(found, key=lambda pair: (-pair[0], pair[1].y0, pair[1].x0))]
+
+
+def lone_glyphs(levels: Array, elsewhere: Array) -> list[Box]:
+    """Boxes around shapes that the stroke network is sure of and that may be one glyph, surest first.
+
+    ``levels`` (H, W) int, 0 to 255; ``elsewhere`` (H, W) bool is where none are wanted. A detector sees words: of
+    digits alone, 8 px high, it sees some and not others. They are as high as they are wide, at least: dashes are not.
+    """
+    likely = ((levels >= CLUSTER_LEVEL) & ~elsewhere).view(np.uint8)
+    count, label, stats, _ = cv2.connectedComponentsWithStats(likely, connectivity=8)
+    inked = label[likely > 0]
+    sure = np.bincount(inked, weights=levels[likely > 0] >= GLYPH_LEVEL, minlength=count)
+    x, y, wide, high, area = stats.T
+    fits = (high >= GLYPH_HEIGHTS[0]) & (high <= GLYPH_HEIGHTS[1]) & (wide <= 1.2 * high) & (area >= LEAST_PIXELS)
+    fits &= sure >= GLYPH_SURE * area
+    fits[0] = False
+    numbers = np.flatnonzero(fits)
+    surest = numbers[np.argsort(-sure[numbers] / area[numbers], kind="stable")]
+    return [
+        Box(
+            max(int(x[k]) - GLYPH_RIM, 0),
+            max(int(y[k]) - GLYPH_RIM, 0),
+            min(int(x[k] + wide[k]) + GLYPH_RIM, levels.shape[1]),
+            min(int(y[k] + high[k]) + GLYPH_RIM, levels.shape[0]),
+        )
+        for k in surest
+    ]
 
 
 def tiny_lines(levels: Array) -> list[Box]:

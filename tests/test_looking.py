@@ -86,6 +86,37 @@ def test_words_too_small_for_the_detector_are_read_where_the_network_sees_a_line
     assert not any(check.found for check in verify(page, nothing, unread).checks)
 
 
+def test_a_single_character_that_the_detector_does_not_see_is_read_where_the_network_is_sure_of_one():
+    stand = Stand(1)
+    page = paper()
+    page[90:100, 60:66] = 30
+    nothing = np.zeros((SIDE, SIDE), bool)
+
+    def read_as(text):
+        return lambda image, regions: [reading(text, 0.9) if (image[90:100, 60:66] < 100).any() else NOTHING_READ
+                                       for _ in regions]  # fmt: skip
+
+    tools = replace(stand.tools, detect=lambda image: [], read_text=read_as("7"))
+    verdict = verify(page, nothing, tools)
+    assert {check.name: check.found for check in verdict.checks}["strokes"] == 1
+    assert not verdict.residual and (verdict.image[90:100, 60:66] > 100).all()
+    boxed = replace(tools, read_text=read_as("口"))
+    assert not any(check.found for check in verify(page, nothing, boxed).checks)
+    kept = np.ones((SIDE, SIDE), bool)
+    kept[85:105, 55:70] = False
+    assert not any(check.found for check in verify(page, nothing, tools, Scope(kept)).checks)
+
+
+def test_a_single_character_that_cannot_be_removed_needs_review():
+    page = paper()
+    page[90:100, 60:66] = 30
+    tools = replace(
+        Stand(3).tools, detect=lambda image: [], read_text=lambda image, regions: [reading("7", 0.9)] * len(regions)
+    )
+    verdict = verify(page, np.zeros((SIDE, SIDE), bool), tools)
+    assert len(verdict.residual) == 1 and (verdict.image[90:100, 60:66] < 100).any()
+
+
 def test_where_text_is_chosen_by_what_it_says_the_places_where_it_stood_are_read_again():
     stand = Stand(1)
     asked = []

@@ -13,9 +13,11 @@ from pipeline.residue import (
     has_ghost,
     ink_clusters,
     is_dark,
+    is_glyph,
     is_text,
     is_word,
     light_clusters,
+    lone_glyphs,
     stretch_removed,
     tiny_lines,
 )
@@ -111,9 +113,34 @@ def test_a_line_of_tiny_type_is_found_above_a_bubble_that_it_touches():
     assert tiny_lines(np.zeros((5, 5), np.int32)) == []
 
 
+def test_lone_glyphs_are_what_the_network_is_sure_of_and_no_dash_no_speck_and_no_rule():
+    levels = np.zeros((SIDE, SIDE), np.int32)
+    levels[50:59, 60:65] = 240  # a digit
+    levels[10:20, 190:200] = 220  # one at the edge
+    levels[100:109, 60:65] = 200  # likely ink, not surely
+    levels[120:124, 20:40] = 255  # a dash
+    levels[140:144, 60:63] = 255  # a speck
+    levels[20:190, 120:124] = 255  # a rule
+    boxes = lone_glyphs(levels, np.zeros(levels.shape, bool))
+    assert [(b.x0, b.y0, b.x1, b.y1) for b in boxes] == [(187, 7, 200, 23), (57, 47, 68, 62)]
+    elsewhere = np.zeros(levels.shape, bool)
+    elsewhere[:, 150:] = True
+    assert len(lone_glyphs(levels, elsewhere)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "expected"),
+    [("7", 0.9, True), ("1", 0.75, True), ("7", 0.6, False), ("口", 0.99, False), ("-", 0.99, False),
+     ("0", 0.99, False), ("", 0.9, False), ("19", 0.8, True), ("米", 0.9, True)],
+)  # fmt: skip
+def test_what_reads_as_a_letter_or_a_digit_is_a_glyph_and_what_a_box_is_read_as_is_not(text, score, expected):
+    assert is_glyph(reading(text, score)) == expected
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 5)])
 def test_pages_of_hardly_any_pixels_are_looked_at(shape):
     page = np.full((*shape, 3), 20, np.uint8)
     assert dark_areas(page) == []
     stretch_removed(page, np.ones(shape, bool))
     assert tiny_lines(np.full(shape, 255, np.int32)) == []
+    assert lone_glyphs(np.full(shape, 255, np.int32), np.zeros(shape, bool)) == []

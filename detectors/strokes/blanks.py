@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from detectors.strokes.boxes import alone, check_boxes
-from detectors.strokes.bubbles import answer_bubbles, are_letters
+from detectors.strokes.bubbles import answer_bubbles, are_letters, find_marks
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
+from detectors.strokes.targets import targets
 from pipeline.residue import BELIEVED
 from pipeline.types import Array
 
@@ -23,12 +24,13 @@ def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) ->
     for text that is left may find it there.
     """
     dark = dark_marks(image, wanted)
-    bubbles = answer_bubbles(image, wanted, (), dark)
+    shapes = find_marks(dark)
+    bubbles, corners = answer_bubbles(image, wanted, (), shapes), targets(shapes, dark.shape) & wanted
     marks = dark & wanted
     boxes = check_boxes(marks, np.zeros(wanted.shape, bool))
     if not (bubbles.any() or boxes.any()):
-        return bubbles
+        return corners
     likely = likelihood(bubbles | boxes)
     if are_letters(bubbles, dark_marks(image, bubbles), likely >= SURE):
         bubbles = np.zeros(wanted.shape, bool)
-    return bubbles | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)
+    return corners | bubbles | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)

@@ -54,17 +54,18 @@ class Mark:
         return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
 
 
-def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], dark: Array | None = None) -> Array:
+def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], marks: Sequence[Mark] | None = None) -> Array:
     """Pixels of ``ink`` (H, W) bool on the lines of bubbles, and in those that are filled in, (H, W) bool.
 
-    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text; ``dark`` is ``dark_marks`` of the two.
+    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text; ``marks`` are ``find_marks`` of their
+    ``dark_marks``, if they are known.
     A row of circles looks like a word to a detector, and their lines like ink to a mask by contrast. What tells them
     from letters: there are many of one size, as high as their lines, with two others near and nothing else beside them.
     """
     stay = np.zeros(ink.shape, np.uint8)
     if not ink.any():
         return stay.view(bool)
-    marks = _find_marks(dark_marks(image, ink) if dark is None else dark)
+    marks = find_marks(dark_marks(image, ink)) if marks is None else marks
     rings = _high([mark for mark in marks if mark.ring], outlines)
     chosen = _alone([ring for ring in rings if _count_alike(ring, _sizes(rings)) >= FEWEST], marks)
     chosen = _stand_among(chosen, chosen)
@@ -87,7 +88,8 @@ def are_letters(bubbles: Array, dark: Array, sure: Array) -> bool:
     return int(np.count_nonzero(lines & sure)) >= LETTERS * int(np.count_nonzero(lines))
 
 
-def _find_marks(dark: Array) -> list[Mark]:
+def find_marks(dark: Array) -> list[Mark]:
+    """The dark shapes of a page, of ``dark_marks`` (H, W) bool."""
     shapes, tree = cv2.findContours(dark.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if tree is None:
         return []
@@ -106,7 +108,7 @@ def _measure(shape: Array, hole: float) -> Mark:
     if not FILLED[0] * width * height <= area <= FILLED[1] * width * height:  # no ellipse; fitting one takes long
         return Mark(box)
     ellipse = cv2.fitEllipse(shape)
-    away = _outside(ellipse, shape[:, 0, 0].astype(np.float32), shape[:, 0, 1].astype(np.float32))
+    away = outside(ellipse, shape[:, 0, 0].astype(np.float32), shape[:, 0, 1].astype(np.float32))
     if float(np.mean(np.abs(away) <= max(NEAR_ELLIPSE * min(width, height), 1.0))) < ROUND:
         return Mark(box)
     size = (width + height) / 2
@@ -114,7 +116,7 @@ def _measure(shape: Array, hole: float) -> Mark:
     return Mark(box, hole >= HOLLOW * area, hole <= (1 - SOLID) * area, ellipse, float(line))
 
 
-def _outside(ellipse: tuple[tuple[float, float], tuple[float, float], float], x: Array, y: Array) -> Array:
+def outside(ellipse: tuple[tuple[float, float], tuple[float, float], float], x: Array, y: Array) -> Array:
     """How far points lie outside an ellipse, about, px."""
     middle, axes, angle = ellipse
     turn = np.deg2rad(angle)
@@ -182,7 +184,7 @@ def _draw(stay: Array, mark: Mark, line: float, image: Array) -> None:
     margin = int(RIM) + 1
     rows = np.arange(max(y - margin, 0), min(y + height + margin, stay.shape[0]))
     columns = np.arange(max(x - margin, 0), min(x + width + margin, stay.shape[1]))
-    away = _outside(mark.ellipse, columns[None].astype(np.float32), rows[:, None].astype(np.float32))
+    away = outside(mark.ellipse, columns[None].astype(np.float32), rows[:, None].astype(np.float32))
     own, inside = away <= RIM, away < -line - RIM
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if not mark.disc or _is_uneven(image[window][inside]):

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 
 from detectors.strokes.boxes import check_boxes
-from detectors.strokes.bubbles import answer_bubbles, are_letters
+from detectors.strokes.bubbles import answer_bubbles, are_letters, find_marks
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.doubts import doubtful
+from detectors.strokes.enclosed import enclosing_frames
 from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
@@ -24,6 +25,7 @@ from detectors.strokes.overlooked import overlooked
 from detectors.strokes.regions import CORE, NEAR, SURE, deep, place
 from detectors.strokes.repeats import repeated_print
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
+from detectors.strokes.targets import targets
 from detectors.strokes.weights import SHIPPED
 from pipeline.highlights import ink_on_highlights
 from pipeline.masks import grow, polygon_mask
@@ -43,10 +45,14 @@ AGREEMENT = 0.9  # the network is asked what is no ink where it finds so much of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classical:
-    """The classical ``mask``, what of it are ``bubbles``, and all ``dark`` marks in and near it, (H, W) bool each."""
+    """The classical ``mask``, what of it are ``bubbles``, and all ``dark`` marks in and near it, (H, W) bool each.
+
+    ``targets`` (H, W) bool stay on the page whatever the network says.
+    """
 
     mask: Array
     bubbles: Array
+    targets: Array
     dark: Array
 
 
@@ -124,7 +130,8 @@ class CombinedSegmenter(LearnedSegmenter):
 def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
     mask = stroke_mask(image, outlines, threads)
     dark = dark_marks(image, mask)
-    return Classical(mask, answer_bubbles(image, mask, outlines, dark), dark)
+    marks = find_marks(dark)
+    return Classical(mask, answer_bubbles(image, mask, outlines, marks), targets(marks, mask.shape), dark)
 
 
 def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -> Array:
@@ -150,7 +157,8 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -
     stays = np.zeros(classical.shape, bool) if are_letters(seen.bubbles, seen.dark, sure) else seen.bubbles
     stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
     ink = ink & ~stays
-    return ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
+    ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
+    return ink & ~enclosing_frames(seen.dark, sure) & ~seen.targets
 
 
 def likelihood(levels: Array) -> Array:

@@ -25,10 +25,12 @@ from pipeline.residue import (
     has_ghost,
     ink_clusters,
     is_dark,
+    is_glyph,
     is_half_word,
     is_text,
     is_word,
     light_clusters,
+    lone_glyphs,
     stretch_removed,
     tiny_lines,
     window_of,
@@ -112,7 +114,8 @@ class Look:
         keep(PAGE, self._bearing(image, levels, wide) + self._ghosts(image, stretched, removed, wide))
         keep(SMALL, self._bearing(image, levels, self._note(self._detect(image, SMALLER))))
         closely = self._bearing(image, levels, self._note(self._closely(image, levels, known)))
-        keep(STROKES, closely + self._tiny(image, levels, [*known, *closely]))
+        tiny = self._tiny(image, levels, [*known, *closely])
+        keep(STROKES, closely + tiny + self._lone(image, levels, [*known, *closely, *tiny]))
         lit = page if self.scope.form is None else image  # light letters may stand on a mark that is painted out
         keep(DARK, self._worded(lit, self._note(self._in_the_dark(lit))))
         keep(TRACES, self._traces(image, [], known))
@@ -144,6 +147,7 @@ class Look:
         # nor does it ever see type as small as this
         tiny = [p for p in before if np.ptp(p[:, 1]) <= TINIEST and not covered(p, left)]
         left += [p for p, reading in self._read(image, tiny) if is_half_word(reading)]
+        left += [p for p in self._lone(image, np.where(near, levels, 0), left) if covered(p, before)]
         left += [p for p in self._by_text(page, levels) if not covered(p, left)]
         return left + self._traces(image, before, left)
 
@@ -194,6 +198,12 @@ class Look:
         boxes = [corners(b.x0, b.y0, b.width, b.height) for b in tiny_lines(levels)]
         new = [p for p in self._note(boxes) if not covered(p, known)]
         return [p for p, reading in self._read(image, new[:MOST_CLUSTERS]) if is_word(reading)]
+
+    def _lone(self, image: Array, levels: Array, known: Sequence[Array]) -> list[Array]:
+        """Single characters that the detector does not see, which are read where the stroke network is sure of one."""
+        elsewhere = polygon_mask([grown(p) for p in known], *levels.shape)
+        boxes = [corners(b.x0, b.y0, b.width, b.height) for b in lone_glyphs(levels, elsewhere)[:MOST_CLUSTERS]]
+        return [p for p, reading in self._read(image, self._note(boxes)) if is_glyph(reading)]
 
     def _in_the_dark(self, image: Array) -> list[Array]:
         """What may be text in dark places: what the detector finds with light and dark exchanged, and what is light.

@@ -1,0 +1,103 @@
+"""Check boxes that a letter touches stay whole, and the letter goes; letters that enclose something square go too."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from detectors.strokes.enclosed import enclosing_frames
+
+SIDE = 160
+
+
+def frame(side, thickness, angle=0.0):
+    """(H, W) bool: a square frame in the middle, turned by degrees."""
+    corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (side, side), angle)).round().astype(np.int32)
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.polylines(ink, [corners], True, 1, thickness)
+    return ink.view(bool)
+
+
+def stroke(*points, thickness=3):
+    """(H, W) bool: a letter's stroke."""
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.polylines(ink, [np.int32(points)], False, 1, thickness)
+    return ink.view(bool)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(26, 76), st.integers(1, 3), st.floats(-20, 20))
+def test_a_box_that_a_letter_touches_stays_and_the_letter_is_ink(side, thickness, angle):
+    assume(thickness < side / 16)
+    box = frame(side, thickness, angle)
+    edge = int(np.flatnonzero(box.any(axis=0)).max())
+    letter = stroke((edge, 80), (SIDE - 4, 60), (SIDE - 4, 100)) & ~box
+    kept = enclosing_frames(box | letter, letter)
+    assert (kept & box).sum() >= 0.95 * box.sum()
+    assert not (kept & letter)[:, edge + 4 :].any()
+    assert (kept & letter).sum() <= 4 * thickness + 8
+
+
+def test_one_side_may_be_a_letter_to_the_network_and_all_four_are_one():
+    box = frame(40, 2)
+    side = box & (np.arange(SIDE) >= 98)
+    assert 0.2 < side.sum() / box.sum() < 0.3
+    assert (enclosing_frames(box, side) & box).sum() == box.sum()
+    assert not enclosing_frames(box, box).any()
+
+
+def test_what_was_blurred_beside_its_line_belongs_to_it_but_where_it_touches():
+    box, letter = frame(40, 2), stroke((103, 80), (140, 80))
+    kept = enclosing_frames(box | letter, letter)
+    assert kept[80, 58:60].all() and not kept[80, 57]
+    assert kept[70, 102] and not kept[80, 102:].any()
+
+
+def ring():
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.circle(ink, (80, 80), 22, 1, 3)
+    return ink.view(bool)
+
+
+def letter_d():
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.line(ink, (64, 60), (64, 100), 1, 3)
+    cv2.ellipse(ink, (86, 80), (14, 20), 0, -90, 90, 1, 3)
+    for y in (60, 100):
+        cv2.line(ink, (64, y), (86, y), 1, 3)
+    return ink.view(bool)
+
+
+def with_tick():
+    return frame(40, 2) | stroke((66, 66), (80, 94), (98, 60))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param(ring(), id="a ring"),
+        pytest.param(with_tick(), id="a box with a tick"),
+        pytest.param(frame(40, 2) & ~stroke((55, 80), (65, 80), thickness=9), id="an open box"),
+        pytest.param(frame(8, 1), id="a small one, as in a letter"),
+        pytest.param(frame(157, 2), id="a table's cell"),
+        pytest.param(frame(36, 14), id="a thick one"),
+        pytest.param(frame(40, 2) & False, id="nothing"),
+        pytest.param(frame(40, 2) | stroke((70, 70), (70, 90), (90, 90)), id="a box with a letter in it"),
+        pytest.param(
+            frame(60, 2) | stroke((110, 70), (90, 70), (90, 90), (110, 90)), id="a cell whose text touches it"
+        ),
+        pytest.param(letter_d(), id="a letter D"),
+    ],
+)
+def test_other_shapes_are_no_boxes(shape):
+    assert not enclosing_frames(shape, np.zeros_like(shape)).any()
+
+
+def test_a_box_on_the_edge_of_the_page_is_one():
+    box = np.zeros((60, 60), bool)
+    box[0:40, 0:40] = True
+    box[2:38, 2:38] = False
+    assert (enclosing_frames(box, np.zeros_like(box)) & box).sum() == box.sum()

@@ -1,0 +1,87 @@
+"""Targets, circles around circles, stay; a letter O, two letters and a letter in a circle do not."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from detectors.strokes.blanks import blanks
+from detectors.strokes.bubbles import find_marks
+from detectors.strokes.segmenters import CombinedSegmenter
+from detectors.strokes.targets import targets
+from pipeline.selection import InkSelection
+from pipeline.types import TextRegion
+
+SIDE = 120
+
+
+def circles(*radii, thickness=3, middle=(60, 60)):
+    """(H, W) bool: circles around one middle; a negative thickness fills them."""
+    ink = np.zeros((SIDE, SIDE), np.uint8)
+    for radius in radii:
+        cv2.circle(ink, middle, radius, 1, thickness)
+    return ink.view(bool)
+
+
+def found(ink):
+    return targets(find_marks(ink), ink.shape)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(circles(26, 14, thickness=4) | circles(5, thickness=-1), id="two circles and a dot"),
+        pytest.param(circles(26) | circles(10, thickness=-1), id="a circle and a dot"),
+        pytest.param(circles(20, 9), id="two circles"),
+    ],
+)
+def test_all_of_a_target_stays(target):
+    kept = found(target)
+    assert (kept & target).sum() == target.sum() and kept[60, 60]
+    assert kept.sum() < np.pi * 31**2  # and nothing around it
+
+
+def glyph_in_a_circle():
+    ink = circles(26).view(np.uint8).copy()
+    cv2.putText(ink, "A", (48, 72), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 1, 2)
+    return ink.view(bool)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(circles(26), id="an O"),
+        pytest.param(circles(20, middle=(30, 60)) | circles(8, middle=(90, 60)), id="an O and an o"),
+        pytest.param(circles(26) | circles(8, middle=(70, 60), thickness=-1), id="a dot off the middle"),
+        pytest.param(glyph_in_a_circle(), id="a letter in a circle"),
+        pytest.param(circles(26) | circles(2, thickness=-1), id="a speck"),
+        pytest.param(circles(26) & False, id="nothing"),
+    ],
+)
+def test_other_circles_are_none(other):
+    assert not found(other).any()
+
+
+def test_a_target_on_the_edge_of_a_page_is_cut_off_there():
+    target = (circles(26, 14, thickness=4) | circles(5, thickness=-1))[:, 34:]
+    assert (found(target) & target).sum() == target.sum()
+
+
+class SureOfAll:
+    def read(self, image, wanted=None):
+        levels = np.zeros((*image.shape[:2], 2), np.uint8)
+        levels[image[..., 0] < 128, 0] = 255
+        return levels
+
+
+def test_it_stays_though_the_network_is_sure_and_so_it_does_when_the_page_is_looked_at_again():
+    target = circles(26, 14, thickness=4) | circles(5, thickness=-1)
+    image = np.where(target[..., None], 20, 240).astype(np.uint8).repeat(3, axis=2)
+    region = TextRegion(np.float32([[30, 30], [90, 30], [90, 90], [30, 90]]), 0.9)
+    segmenter = CombinedSegmenter(reader=SureOfAll())
+    assert not segmenter.segment(image, (region,), InkSelection("all", "regions")).any()
+    assert segmenter.segment(np.where(circles(26)[..., None], 20, 240).astype(np.uint8).repeat(3, axis=2),
+                             (region,), InkSelection("all", "regions")).any()  # fmt: skip
+    wanted = np.ones(target.shape, bool)
+    assert (blanks(image, wanted, lambda part: np.where(part, 255, 0).astype(np.uint8)) & target).sum() == target.sum()
