@@ -25,6 +25,7 @@ from pipeline.results import Failure, PageResult
 from pipeline.shadows import runs_into_shadow
 from pipeline.structure import structure_at
 from pipeline.tiling import PageMaps, cut_tiles, plan_tiles
+from pipeline.type_size import is_type_too_small
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from pipeline.zones import zones_file
 from workflows.config import RunSettings
@@ -53,6 +54,11 @@ cv2.setNumThreads(1)
 SHADED = (
     "text runs into a shadow that was scanned as black, and no detector sees what stands in its specks: look there, "
     "and scan the page again in grey, or remove the place with --zones"
+)
+
+SMALL = (
+    "a quarter of the text is so small, 14 px with its margins, that more of it may be overlooked: "
+    "look at the page, or scan it at 150 dpi or more"
 )
 
 
@@ -182,8 +188,9 @@ def _doubts(prepared: PreparedPage, cleaned: Page, settings: RunSettings) -> tup
         return codes
     # text that is chosen by what it says may stand anywhere; where else only a part goes, it stands there
     where = None if text_policy(settings) else prepared.allowed
-    shaded = runs_into_shadow(prepared.page.image, [region.polygon for region in prepared.regions], where)
-    return (*codes, SHADED) if shaded else codes
+    outlines = [region.polygon for region in prepared.regions]
+    doubts = {SHADED: runs_into_shadow(prepared.page.image, outlines, where), SMALL: is_type_too_small(outlines, where)}
+    return (*codes, *(doubt for doubt, holds in doubts.items() if holds))
 
 
 def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], settings: RunSettings) -> PageResult:
