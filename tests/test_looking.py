@@ -11,7 +11,8 @@ from residues import REGION, SIDE, Stand, bars, dark_box, paper, reading, with_b
 
 from pipeline.masks import grow
 from pipeline.readings import NOTHING_READ
-from workflows.pages.sight import Scope
+from pipeline.types import TextRegion
+from workflows.pages.sight import Ink, Scope
 from workflows.pages.verification import verify
 
 
@@ -115,6 +116,23 @@ def test_a_single_character_that_cannot_be_removed_needs_review():
     )
     verdict = verify(page, np.zeros((SIDE, SIDE), bool), tools)
     assert len(verdict.residual) == 1 and (verdict.image[90:100, 60:66] < 100).any()
+
+
+@pytest.mark.parametrize(("bottom", "text", "found"), [(180, "6", 0), (180, "Secret", 1), (120, "6", 1)])
+def test_of_a_large_patch_that_still_shows_one_character_is_no_text(bottom, text, found):
+    removed = bars()
+    page = paper()
+    page[removed] -= 8
+    patch = np.float32([[20, 20], [180, 20], [180, bottom], [20, bottom]])
+    tools = replace(
+        Stand(1).tools,
+        detect=lambda image: [TextRegion(patch, 0.9)],
+        read_ink=lambda image, wanted: Ink(np.zeros(image.shape[:2], np.int32), np.zeros(image.shape[:2], bool)),
+        # it reads in the copy with more contrast only
+        read_text=lambda image, regions: [reading(text, 0.91) if np.ptp(image) > 30 else NOTHING_READ for _ in regions],
+    )
+    verdict = verify(page, removed, tools)
+    assert {check.name: check.found for check in verdict.checks}["detector, stretched"] == found
 
 
 def test_where_text_is_chosen_by_what_it_says_the_places_where_it_stood_are_read_again():

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.darkness import dark_marks
+from detectors.strokes.likeness import Circle, find_alike
 from pipeline.types import Array
 
 SIDES = 12, 120  # px of a bubble: 4 mm at 75 dpi, 5 mm at 600; of smaller ones some look like letters
@@ -26,6 +27,8 @@ LOWEST = 0.55  # of the height of its line of text: a letter o has a third
 CLOSE = 3.0  # diameters from one middle to the next: a bubble has two others of its size so near
 THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
 RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
+LIKE = 0.6  # correlation of a ring with what is usual of them, where its line is broken; letters O have up to 0.4 ...
+LIKE_RINGS, LIKE_DISCS = 0.5, 0.75  # ... of one that has the shape, but a label touches it; and of discs
 RIM = 1.5  # px around its line that belong to it
 LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
 
@@ -73,10 +76,47 @@ def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], marks: S
     if not chosen:
         return stay.view(bool)
     line = float(np.percentile([ring.line for ring in chosen], THIN))
-    among = _stand_among([mark for mark in marks if mark.ring or mark.disc], chosen)
-    for mark in (*chosen, *among):
+    rings = [*chosen, *_alike(image, chosen, chosen, marks)]
+    discs = _stand_among([mark for mark in marks if mark.disc], rings)
+    for mark in (*rings, *discs, *_alike(image, discs, rings, marks)):
         _draw(stay, mark, line, image)
     return stay.view(bool) & ink
+
+
+def _alike(image: Array, known: Sequence[Mark], bubbles: Sequence[Mark], marks: Sequence[Mark]) -> list[Mark]:
+    """What looks like the ``known`` rings, or discs, and stands among ``bubbles``.
+
+    A letter O does so, too, if it is as large, round and thin; but it stands in a word, beside other ``marks``, and
+    among bubbles that have nothing beside them it is one letter at most.
+    """
+    if len(known) < FEWEST:
+        return []
+    disc, line = known[0].disc, float(np.median([mark.line for mark in known]))
+    circles = find_alike(image, [Circle(mark.middle, mark.size) for mark in known], LIKE_DISCS if disc else LIKE_RINGS)
+    shaped = np.array([mark.middle for mark in marks if mark.ring]).reshape(-1, 2)
+    surely = [c for c in circles if disc or c.likeness >= LIKE or (np.hypot(*(shaped - c.middle).T) < c.size / 4).any()]
+    found = [_round_mark(circle, not disc, line) for circle in surely]
+    alone = _alone(found, _outside_of((*found, *bubbles), marks))
+    return _stand_among(found, (*bubbles, *_stand_among(alone, (*bubbles, *alone))))
+
+
+def _outside_of(rings: Sequence[Mark], marks: Sequence[Mark]) -> list[Mark]:
+    """Those of the marks that are no pieces of the rings, nor in them."""
+    x, y, width, height = np.array([ring.box for ring in rings]).reshape(-1, 4).T
+    left = []
+    for mark in marks:
+        own = (x <= mark.box[0]) & (y <= mark.box[1])
+        own &= (mark.box[0] + mark.box[2] <= x + width) & (mark.box[1] + mark.box[3] <= y + height)
+        if not own.any():
+            left.append(mark)
+    return left
+
+
+def _round_mark(circle: Circle, ring: bool, line: float) -> Mark:
+    (x, y), size = circle.middle, circle.size
+    side = round(size) + 2  # pieces of its line may reach out of it
+    box = (round(x - side / 2), round(y - side / 2), side, side)
+    return Mark(box, ring, not ring, ((x, y), (size, size), 0.0), line)
 
 
 def are_letters(bubbles: Array, dark: Array, sure: Array) -> bool:

@@ -248,7 +248,8 @@ class Look:
         """What can be read in the stretched copy, and stands out in the page itself where something was removed."""
         polygons = [p for p in seen if has_ghost(image, removed, p)]
         readings = self.tools.read_text(stretched, as_regions(polygons))
-        return [p for p, reading in zip(polygons, readings, strict=True) if is_text(reading, 0.0)]
+        read = zip(polygons, readings, strict=True)
+        return [p for p, reading in read if is_text(reading, 0.0, min(cv2.minAreaRect(p)[1]))]
 
     def _written(self, levels: Array) -> list[Array]:
         """Boxes of what is left of ink of one kind."""
