@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
 
 from detectors.strokes.boxes import check_boxes
 from detectors.strokes.darkness import dark_marks
@@ -80,6 +81,36 @@ def test_only_ink_is_ever_a_box(seed):
     rng = np.random.default_rng(seed)
     ink = cv2.resize(rng.integers(0, 2, (20, 20)).astype(np.uint8), (80, 80), interpolation=cv2.INTER_NEAREST) > 0
     assert not (check_boxes(ink, rng.random((80, 80)) > 0.9) & ~ink).any()
+
+
+def large(sign, size):
+    """(H, W) bool: a letter so many px high."""
+    font = ImageFont.load_default(2 * size)
+    x0, y0, x1, y1 = font.getbbox(sign)
+    image = Image.new("L", (int(x1 - x0) + 40, int(y1 - y0) + 40))
+    ImageDraw.Draw(image).text((20 - x0, 20 - y0), sign, 255, font=font)
+    ink = np.asarray(image) > 128
+    scale = size / np.ptp(np.flatnonzero(ink.any(axis=1)))
+    return cv2.resize(ink.astype(np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) > 0
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+@pytest.mark.parametrize("size", [64, 90, 130])
+@pytest.mark.parametrize("sign", ["O", "D", "Q", "0", "C", "U"])
+def test_large_letters_of_which_the_network_sees_nothing_are_no_boxes(sign, size, turns):
+    ink = np.rot90(large(sign, size), turns).copy()
+    assert not check_boxes(ink, np.zeros_like(ink)).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(50, 80), st.integers(2, 4), st.floats(-20, 20), st.integers(0, 4))
+def test_large_frames_are_boxes_even_if_a_corner_is_gone(side, thickness, angle, corner):
+    frame = drawn(side, thickness, angle)
+    corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (side, side), angle)).round().astype(int)
+    if corner < 4:
+        x, y = corners[corner]
+        frame[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5] = False
+    assert np.array_equal(check_boxes(frame, np.zeros_like(frame)), frame)
 
 
 def test_a_box_beside_a_short_label_stays_though_the_two_masks_agree_on_half_of_the_ink():

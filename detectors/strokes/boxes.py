@@ -14,6 +14,8 @@ SIDES = 9, 160  # px: check boxes of 8 points at 100 dpi, and of 25 at 400
 SQUARENESS = 1.6  # the longer side over the shorter, at most
 FRAME = 0.2  # of its shorter side: so far from its outline ...
 FRAME_SHARE = 0.94  # ... lies nearly all of a box, ...
+CORNER = 0.12  # of its shorter side: so near to its corners it begins, but for one that may be gone; no O nor D does
+LARGE = 44  # px of its shorter side: of larger letters the network may see nothing, and circles to fill in are smaller
 SIDE_SHARE = 0.75  # ... and so much of each side is there: the network sees letters in bits of some
 THICK = 0.27  # as FRAME, of marks by which scanners find their way: frames too thick for any letter
 LEAST_MARK = 32  # px: the least side of a mark; smaller letters B and m are as thick
@@ -119,7 +121,9 @@ class _Box:
         if self._shorter < SIDES[0] - 1 or self._longer > SQUARENESS * self._shorter:
             return False
         inside = self._depth.min(axis=1) <= max(share * self._shorter, 2.0)
-        return float(inside.mean()) >= FRAME_SHARE and not any(self._gaps(side) for side in range(4))
+        if float(inside.mean()) < FRAME_SHARE or any(self._gaps(side) for side in range(4)):
+            return False
+        return self._shorter < LARGE or self._count_corners() >= 3
 
     def is_solid(self, piece: Array) -> bool:
         """Whether a piece (H, W) bool is all of the band along its sides, corners too, and nothing within."""
@@ -142,6 +146,13 @@ class _Box:
         grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float32)
         away: Array = np.abs((grid - np.float32(self._middle)) @ self._axes.T)
         return np.asarray((self._half - away).min(axis=2))
+
+    def _count_corners(self) -> int:
+        """How many of its corners are there."""
+        near = np.float32(max(CORNER * self._shorter, 2.0))
+        signs = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], np.float32)
+        away = np.linalg.norm(self._placed[None] - (signs * self._half)[:, None], axis=2).min(axis=1)
+        return int(np.count_nonzero(away <= near))
 
     def _gaps(self, side: int) -> bool:
         """Whether too much is missing along one of the sides."""
