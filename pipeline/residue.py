@@ -37,7 +37,8 @@ TINY_RUN, TINY_HEIGHTS = 17, (3, 16)  # px: lines of type too small for glyphs t
 TINY_RIM = 3  # px around such a line that belong to it
 GLYPH_HEIGHTS, GLYPH_RIM = (8, 160), 3  # px of a lone glyph, and around it
 GLYPH_SURE, GLYPH_LEVEL = 0.75, 210  # so much of it is surely ink: digits 8 px high 0.75 and more, ticks and bars less
-LEGIBLE_GLYPH, STROKE_LIKE = 0.7, "1lI"  # its score: specks up to 0.63; and it may be one stroke, but no box
+LEGIBLE_GLYPH, GLYPHS = 0.7, "1lI"  # its score: specks up to 0.63; and it may be one stroke, but no box ...
+ROUND_GLYPHS = "0OoD"  # ... nor a circle, unless it is surely legible
 DARK = 112  # grey levels: paper below is dark ...
 DARK_STEP = 4  # px, of the grid on which that is asked; strokes fall through it
 DARK_SIDE = 12  # px: the least side of a dark area that can hold text
@@ -120,9 +121,11 @@ def is_text(reading: Reading, believed: float, height: float = 0.0) -> bool:
 
 def is_glyph(reading: Reading) -> bool:
     """Whether a lone shape, of ``lone_glyphs``, that reads so is text."""
-    characters = [c for c in reading.text if not c.isspace()]
-    wordy = all(c.isalnum() and (c in STROKE_LIKE or c not in BOX_LIKE) for c in characters)
-    return bool(characters) and wordy and reading.score >= LEGIBLE_GLYPH
+    characters = [c for c in reading.text if c.isalnum()]
+    told = [c for c in characters if c in GLYPHS or c not in BOX_LIKE]
+    if not told:
+        return any(c in ROUND_GLYPHS for c in characters) and reading.score >= SURELY_LEGIBLE
+    return reading.score >= LEGIBLE_GLYPH
 
 
 def is_word(reading: Reading) -> bool:

@@ -108,6 +108,21 @@ def test_a_single_character_that_the_detector_does_not_see_is_read_where_the_net
     assert not any(check.found for check in verify(page, nothing, tools, Scope(kept)).checks)
 
 
+def test_single_characters_that_stay_take_no_others_turn():
+    page = paper()
+    page[90:100, 60:66] = 30
+    for y in (*range(5, 80, 14), *range(115, 195, 14)):
+        for x in range(5, 190, 14):
+            page[y : y + 9, x : x + 6] = 30
+    allowed = np.zeros((SIDE, SIDE), bool)
+    allowed[85:108, 50:80] = True
+    tools = replace(
+        Stand(1).tools, detect=lambda image: [], read_text=lambda image, regions: [reading("7", 0.9)] * len(regions)
+    )
+    verdict = verify(page, np.zeros((SIDE, SIDE), bool), tools, Scope(allowed))
+    assert {check.name: check.found for check in verdict.checks}["strokes"] == 1
+
+
 def test_a_single_character_that_cannot_be_removed_needs_review():
     page = paper()
     page[90:100, 60:66] = 30

@@ -131,7 +131,8 @@ def test_lone_glyphs_are_what_the_network_is_sure_of_and_no_dash_no_speck_and_no
 @pytest.mark.parametrize(
     ("text", "score", "expected"),
     [("7", 0.9, True), ("1", 0.75, True), ("7", 0.6, False), ("口", 0.99, False), ("-", 0.99, False),
-     ("0", 0.99, False), ("", 0.9, False), ("19", 0.8, True), ("米", 0.9, True)],
+     ("0", 0.95, True), ("0", 0.85, False), ("", 0.9, False), ("19", 0.8, True), ("米", 0.9, True), ("7.", 0.8, True),
+     ("(3)", 0.8, True), ("()", 0.99, False), ("日", 0.99, False)],
 )  # fmt: skip
 def test_what_reads_as_a_letter_or_a_digit_is_a_glyph_and_what_a_box_is_read_as_is_not(text, score, expected):
     assert is_glyph(reading(text, score)) == expected

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from detectors.strokes.boxes import alone, check_boxes
-from detectors.strokes.bubbles import answer_bubbles, are_letters, find_marks
+from detectors.strokes.bubbles import Bubbles, find_bubbles, find_marks, without_letters
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
 from detectors.strokes.targets import targets
@@ -24,13 +24,22 @@ def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) ->
     for text that is left may find it there.
     """
     dark = dark_marks(image, wanted)
-    shapes = find_marks(dark)
-    bubbles, corners = answer_bubbles(image, wanted, (), shapes), targets(shapes, dark.shape) & wanted
+    bubbles, corners = _round_ones(image, wanted, dark)
     marks = dark & wanted
     boxes = check_boxes(marks, np.zeros(wanted.shape, bool))
-    if not (bubbles.any() or boxes.any()):
+    if not (bubbles.all.any() or boxes.any()):
         return corners
-    likely = likelihood(bubbles | boxes)
-    if are_letters(bubbles, dark_marks(image, bubbles), likely >= SURE):
-        bubbles = np.zeros(wanted.shape, bool)
-    return corners | bubbles | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)
+    likely = likelihood(bubbles.all | boxes)
+    rings = without_letters(bubbles, dark_marks(image, bubbles.all), likely >= SURE)
+    return corners | rings | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)
+
+
+def round_blanks(image: Array, wanted: Array) -> Array:
+    """Pixels of bubbles and targets by their shapes alone, (H, W) bool; see ``blanks``."""
+    bubbles, corners = _round_ones(image, wanted, dark_marks(image, wanted))
+    return bubbles.all | corners
+
+
+def _round_ones(image: Array, wanted: Array, dark: Array) -> tuple[Bubbles, Array]:
+    marks = find_marks(dark)
+    return find_bubbles(image, wanted, (), marks), targets(marks, dark) & wanted

@@ -21,6 +21,8 @@ THICK = 0.27  # as FRAME, of marks by which scanners find their way: frames too 
 LEAST_MARK = 32  # px: the least side of a mark; smaller letters B and m are as thick
 SOLID = 0.95  # of a mark's band is dark, and so much light within it; of a light letter's dark tile is not
 APART = 0.35  # of its side: so near beside a mark, or a box, there is nothing of its size, as the next letter ...
+HIGHER = 0.95  # of its side
+BETWEEN = 0.3  # of its side: so near on both sides of a letter 口 in a line there are others, and on one of a box
 LETTERS = 1.5  # ... would be: half as large at least, and no more than so many times
 HALO = 3  # px around what the network is sure of: the edges of letters
 
@@ -38,8 +40,34 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     shapes = (ink,) if dark is None else (ink, dark)
     boxes = np.zeros(ink.shape, bool)
     for shape in shapes:
-        boxes |= _frames(shape & ~halo, _frame) | alone(_frames(shape, _mark), shape)
+        frames = _frames(shape & ~halo, _frame)
+        boxes |= not_between(frames, shape) | alone(_frames(shape, _mark), shape)
     return boxes & ink
+
+
+def not_between(boxes: Array, shapes: Array, lowest: float = 1 / 2) -> Array:
+    """``boxes`` (H, W) bool less those that stand between two of the ``shapes`` (H, W) bool, as a letter in a line.
+
+    Shapes of about its size that are no boxes, on its left and its right, or above and below it; or on one side, if
+    they are higher than ``HIGHER`` of it and ``lowest`` is that: a letter 口 is lower than its neighbours.
+    """
+    if not boxes.any():
+        return boxes
+    count, label, own, _ = cv2.connectedComponentsWithStats(boxes.view(np.uint8), connectivity=8)
+    others = shapes & ~grow(boxes, 1)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(others.view(np.uint8), connectivity=8)
+    left, top, wide, high = stats[1:, :4].T
+    kept = np.zeros(count, bool)
+    for number in range(1, count):
+        x, y, width, height = own[number, :4]
+        side = max(width, height)
+        alike = np.maximum(wide, high) <= LETTERS * side
+        level = alike & (high >= lowest * height) & (np.minimum(top + high, y + height) - np.maximum(top, y) > 0)
+        plumb = alike & (wide >= lowest * width) & (np.minimum(left + wide, x + width) - np.maximum(left, x) > 0)
+        gaps = (level, x - left - wide), (level, left - x - width), (plumb, y - top - high), (plumb, top - y - height)
+        near = [bool((where & (gap > -side / 4) & (gap < BETWEEN * side)).any()) for where, gap in gaps]
+        kept[number] = not (any(near) if lowest == HIGHER else (near[0] and near[1]) or (near[2] and near[3]))
+    return boxes & kept[label]
 
 
 def alone(boxes: Array, shapes: Array, together: bool = False) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,10 +28,12 @@ LOWEST = 0.55  # of the height of its line of text: a letter o has a third
 CLOSE = 3.0  # diameters from one middle to the next: a bubble has two others of its size so near
 THIN = 10  # percent of the bubbles have lines so wide or less: empty ones
 RULE = 4  # times as long as a bubble: what is longer is a rule or a frame
-LIKE = 0.6  # correlation of a ring with what is usual of them, where its line is broken; letters O have up to 0.4 ...
-LIKE_RINGS, LIKE_DISCS = 0.5, 0.75  # ... of one that has the shape, but a label touches it; and of discs
+LIKE = 0.6  # correlation of a ring with what is usual of them, where its line is broken; letters O have 0.3 to 0.8 ...
+LIKE_BESIDE = 0.7  # ... of one beside something; of one that has the shape, though a label touches it; and of discs
+LIKE_RINGS, LIKE_DISCS = 0.5, 0.75
 RIM = 1.5  # px around its line that belong to it
-LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54
+LETTERS = 0.75  # of circles' lines are surely ink if they are letters O, 0.98 and more; of bubbles 0.03 to 0.54 ...
+LETTER = 0.9  # ... in all; of one letter beside a word 0.97 and more
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,47 +60,79 @@ class Mark:
         return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
 
 
-def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array], marks: Sequence[Mark] | None = None) -> Array:
-    """Pixels of ``ink`` (H, W) bool on the lines of bubbles, and in those that are filled in, (H, W) bool.
+@dataclass(frozen=True, slots=True, eq=False)
+class Bubbles:
+    """Pixels of bubbles: ``all``, and of them those with something right ``beside``, (H, W) bool."""
 
-    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text; ``marks`` are ``find_marks`` of their
-    ``dark_marks``, if they are known.
+    all: Array
+    beside: Array
+
+
+def answer_bubbles(image: Array, ink: Array, outlines: Sequence[Array]) -> Array:
+    """All pixels of ``find_bubbles`` by the page's own marks, (H, W) bool."""
+    return find_bubbles(image, ink, outlines, find_marks(dark_marks(image, ink))).all
+
+
+def find_bubbles(image: Array, ink: Array, outlines: Sequence[Array], marks: Sequence[Mark]) -> Bubbles:
+    """Pixels of ``ink`` (H, W) bool on the lines of bubbles, and in those that are filled in.
+
+    ``image`` (H, W, 3) uint8 RGB; ``outlines`` (N, 2) are the regions of text; ``marks`` are ``find_marks`` of
+    ``dark_marks``.
     A row of circles looks like a word to a detector, and their lines like ink to a mask by contrast. What tells them
     from letters: there are many of one size, as high as their lines, with two others near and nothing else beside them.
     """
-    stay = np.zeros(ink.shape, np.uint8)
-    if not ink.any():
-        return stay.view(bool)
-    marks = find_marks(dark_marks(image, ink)) if marks is None else marks
+    stay, beside = np.zeros(ink.shape, np.uint8), np.zeros(ink.shape, np.uint8)
     rings = _high([mark for mark in marks if mark.ring], outlines)
     chosen = _alone([ring for ring in rings if _count_alike(ring, _sizes(rings)) >= FEWEST], marks)
     chosen = _stand_among(chosen, chosen)
     chosen = [ring for ring in chosen if _count_alike(ring, _sizes(chosen)) >= FEWEST]
     if not chosen:
-        return stay.view(bool)
+        return Bubbles(stay.view(bool), beside.view(bool))
     line = float(np.percentile([ring.line for ring in chosen], THIN))
-    rings = [*chosen, *_alike(image, chosen, chosen, marks)]
+    alone, others = _alike(image, chosen, chosen, marks)
+    rings = [*chosen, *alone, *others]
     discs = _stand_among([mark for mark in marks if mark.disc], rings)
-    for mark in (*rings, *discs, *_alike(image, discs, rings, marks)):
+    for mark in (*rings, *discs, *itertools.chain(*_alike(image, discs, rings, marks))):
         _draw(stay, mark, line, image)
-    return stay.view(bool) & ink
+    for mark in others:
+        _draw(beside, mark, line, image)
+    return Bubbles(stay.view(bool) & ink, beside.view(bool) & ink)
 
 
-def _alike(image: Array, known: Sequence[Mark], bubbles: Sequence[Mark], marks: Sequence[Mark]) -> list[Mark]:
-    """What looks like the ``known`` rings, or discs, and stands among ``bubbles``.
+def _alike(
+    image: Array, known: Sequence[Mark], bubbles: Sequence[Mark], marks: Sequence[Mark]
+) -> tuple[list[Mark], list[Mark]]:
+    """What looks like the ``known`` rings, or discs, and stands among ``bubbles``: alone, and beside other ``marks``.
 
-    A letter O does so, too, if it is as large, round and thin; but it stands in a word, beside other ``marks``, and
-    among bubbles that have nothing beside them it is one letter at most.
+    A letter O may, too, if it is as large, round and thin; but it stands in a word. So what is beside something has to
+    look more like them; and then the network says whether it is a letter (``without_letters``).
     """
     if len(known) < FEWEST:
-        return []
+        return [], []
     disc, line = known[0].disc, float(np.median([mark.line for mark in known]))
-    circles = find_alike(image, [Circle(mark.middle, mark.size) for mark in known], LIKE_DISCS if disc else LIKE_RINGS)
     shaped = np.array([mark.middle for mark in marks if mark.ring]).reshape(-1, 2)
-    surely = [c for c in circles if disc or c.likeness >= LIKE or (np.hypot(*(shaped - c.middle).T) < c.size / 4).any()]
-    found = [_round_mark(circle, not disc, line) for circle in surely]
+    found, like = [], []
+    for group in _by_size(known):
+        for circle in find_alike(image, group, LIKE_DISCS if disc else LIKE_RINGS):
+            has_shape = bool((np.hypot(*(shaped - circle.middle).T) < circle.size / 4).any())
+            if disc or has_shape or circle.likeness >= LIKE:
+                found.append(_round_mark(circle, not disc, line))
+                if disc or has_shape or circle.likeness >= LIKE_BESIDE:
+                    like.append(found[-1])
     alone = _alone(found, _outside_of((*found, *bubbles), marks))
-    return _stand_among(found, (*bubbles, *_stand_among(alone, (*bubbles, *alone))))
+    alone = _stand_among(alone, (*bubbles, *alone))
+    known_alone = set(map(id, alone))
+    return alone, _stand_among([mark for mark in like if id(mark) not in known_alone], (*bubbles, *alone))
+
+
+def _by_size(known: Sequence[Mark]) -> list[list[Circle]]:
+    """The circles of marks, in groups of one size each; groups of a few are none."""
+    groups: list[list[Circle]] = []
+    for mark in sorted(known, key=lambda mark: mark.size):
+        if not groups or mark.size > (1 + ALIKE) * groups[-1][0].size:
+            groups.append([])
+        groups[-1].append(Circle(mark.middle, mark.size))
+    return [group for group in groups if len(group) >= FEWEST]
 
 
 def _outside_of(rings: Sequence[Mark], marks: Sequence[Mark]) -> list[Mark]:
@@ -126,6 +161,23 @@ def are_letters(bubbles: Array, dark: Array, sure: Array) -> bool:
     """
     lines = bubbles & dark
     return int(np.count_nonzero(lines & sure)) >= LETTERS * int(np.count_nonzero(lines))
+
+
+def without_letters(bubbles: Bubbles, dark: Array, sure: Array) -> Array:
+    """The pixels of bubbles less those that are letters, (H, W) bool: all, if most are, or some beside something.
+
+    ``dark`` and ``sure`` as for ``are_letters``.
+    """
+    if not bubbles.all.any() or are_letters(bubbles.all, dark, sure):
+        return np.zeros(bubbles.all.shape, bool)
+    if not bubbles.beside.any():
+        return bubbles.all
+    count, label = cv2.connectedComponents(bubbles.beside.view(np.uint8), connectivity=8)
+    lines = np.bincount(label[bubbles.beside & dark], minlength=count)
+    of_sure = np.bincount(label[bubbles.beside & dark & sure], minlength=count)
+    letter = of_sure >= LETTER * lines
+    letter[0] = False
+    return bubbles.all & ~letter[label]
 
 
 def find_marks(dark: Array) -> list[Mark]:

@@ -1,7 +1,7 @@
 """Check boxes that a letter touches, or of which the network takes a side for one: told by the paper that they enclose.
 
 Such a box is no shape of its own in any mask. Its inside is one, and square; the insides of letters are smaller, or
-round, and the network is sure of what is around them.
+round, and stand between others. (The network says little of 口.)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from detectors.strokes.boxes import HIGHER, not_between
 from pipeline.masks import grow
 from pipeline.types import Array
 
@@ -33,12 +34,18 @@ def enclosing_frames(dark: Array, seen: Array) -> Array:
     frames = np.zeros(dark.shape, bool)
     for x, y, inside in _square_holes(dark):
         reach = max(round(THICK * min(inside.shape)), 2)
-        top, left = max(y - reach, 0), max(x - reach, 0)
-        window = np.s_[top : y + inside.shape[0] + reach, left : x + inside.shape[1] + reach]
-        frame = _frame_around(inside, dark[window], (y - top, x - left), reach)
-        if np.count_nonzero(frame & seen[window]) <= PARTLY * np.count_nonzero(frame):
-            frames[window] |= frame | (grow(frame, RIM) & ~grow(dark[window] & ~frame, RIM))
-    return frames
+        margin = reach + 2 * RIM
+        top, left = max(y - margin, 0), max(x - margin, 0)
+        window = np.s_[top : y + inside.shape[0] + margin, left : x + inside.shape[1] + margin]
+        marks, placed = dark[window], np.zeros(dark[window].shape, bool)
+        placed[y - top : y - top + inside.shape[0], x - left : x - left + inside.shape[1]] = inside
+        frame = _frame_around(placed, marks, reach)
+        touched = (grow(frame, RIM) & marks & ~frame & ~placed).any()
+        share = float(seen[window][frame].mean()) if frame.any() else 1.0
+        # of one that nothing touches and the network sees nothing of, ``boxes`` tells whether it is a box
+        if share <= PARTLY and (touched or share > 0):
+            frames[window] |= frame | (grow(frame, RIM) & ~grow(marks & ~frame, RIM))
+    return not_between(not_between(frames, dark), dark, HIGHER)
 
 
 def _square_holes(dark: Array) -> Iterator[tuple[int, int, Array]]:
@@ -73,14 +80,13 @@ def _is_box(outline: Array) -> bool:
     return all(cv2.pointPolygonTest(outline, (float(x), float(y)), False) >= 0 for x, y in corners)
 
 
-def _frame_around(inside: Array, dark: Array, corner: tuple[int, int], reach: int) -> Array:
-    """The dark pixels of the frame around ``inside``, in a window ``dark`` (H, W) bool; none if it is too thick."""
-    outside = np.ones(dark.shape, np.uint8)
-    outside[corner[0] : corner[0] + inside.shape[0], corner[1] : corner[1] + inside.shape[1]] = ~inside
+def _frame_around(inside: Array, dark: Array, reach: int) -> Array:
+    """The ``dark`` pixels (H, W) bool of the frame around what is ``inside``, (H, W) bool; none if it is too thick."""
+    outside = (~inside).view(np.uint8)
     away = np.ceil(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)).astype(int)
-    layers, of_dark = (np.bincount(away[where], minlength=reach + 2) for where in (outside > 0, dark))
+    layers, of_dark = (np.bincount(away[where], minlength=reach + 2) for where in (~inside, dark))
     ends = np.flatnonzero(of_dark[1 : reach + 2] < CLOSED * np.maximum(layers[1 : reach + 2], 1))
     if not len(ends):
         return np.zeros(dark.shape, bool)
     kernel = np.ones((2 * int(ends[0]) + 1,) * 2, np.uint8)  # corners are further away than sides
-    return dark & (cv2.erode(outside, kernel) == 0) & (outside > 0)
+    return dark & (cv2.erode(outside, kernel) == 0) & ~inside

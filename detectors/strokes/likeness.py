@@ -13,6 +13,8 @@ from pipeline.types import Array
 WINDOW = 41  # px: grey levels are taken from what is usual so far around
 MARGIN = 3  # px around a bubble that are compared, too
 CONTRAST = 0.5  # of the others' contrast: in clean paper, noise looks like anything
+COARSE = 14  # px: larger ones are looked for on a smaller page, where they have this diameter, and then found exactly
+LESS = 0.15  # by which they may be less alike there
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +29,77 @@ class Circle:
 def find_alike(image: Array, known: Sequence[Circle], least: float) -> list[Circle]:
     """Circles on a page (H, W, 3) uint8 RGB whose likeness to the ``known`` ones is at ``least`` so much; not those.
 
-    The known ones are of one size.
+    The known ones are of about one size.
     """
     size = float(np.median([circle.size for circle in known]))
-    reach = round(size / 2) + MARGIN
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    marks = cv2.blur(grey, (WINDOW, WINDOW)) - grey
-    usual = _usual(marks, known, reach)
-    if usual is None or min(marks.shape) < 2 * reach + 1:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    factor = max(int(size / COARSE), 1)
+    if factor == 1:
+        found = _search(grey, known, size, least)
+    else:
+        small = cv2.resize(grey, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+        smaller = [Circle((c.middle[0] / factor, c.middle[1] / factor), c.size / factor) for c in known]
+        rough = _search(small, smaller, size / factor, least - LESS)
+        found = _settle(grey, known, size, [(x * factor, y * factor) for x, y in (c.middle for c in rough)], factor)
+        found = [circle for circle in found if circle.likeness >= least]
+    middles = np.array([circle.middle for circle in known])
+    return [one for one in found if np.hypot(*(middles - one.middle).T).min() > size / 2]
+
+
+def _search(grey: Array, known: Sequence[Circle], size: float, least: float) -> list[Circle]:
+    """All circles that look like the known ones, on a page (H, W) uint8."""
+    marks = _marks(grey)
+    usual = _usual(marks, known, _reach(size))
+    if usual is None:
         return []
+    reach = _reach(size)
     alike = cv2.matchTemplate(marks, usual, cv2.TM_CCOEFF_NORMED)
     mean, square = (cv2.blur(part, usual.shape[::-1])[reach:-reach, reach:-reach] for part in (marks, marks * marks))
     enough = square - mean * mean >= (CONTRAST * float(usual.std())) ** 2
     side = int(size) | 1
     highest = alike == cv2.dilate(alike, np.ones((side, side), np.uint8))
     rows, columns = np.nonzero(highest & enough & (alike >= least))
-    found = [
+    return [
         Circle((float(x + reach), float(y + reach)), size, float(alike[y, x]))
         for x, y in zip(columns, rows, strict=True)
     ]
-    middles = np.array([circle.middle for circle in known])
-    return [one for one in found if np.hypot(*(middles - one.middle).T).min() > size / 2]
+
+
+def _settle(
+    grey: Array, known: Sequence[Circle], size: float, rough: Sequence[tuple[float, float]], off: int
+) -> list[Circle]:
+    """Where circles are that were seen ``off`` by so many pixels at most, and how much they look like the known."""
+    reach = _reach(size)
+    part = WINDOW // 2 + reach + off
+    places = [(round(circle.middle[0]), round(circle.middle[1])) for circle in known[:MOST]]
+    usual = _usual_of([_marks(_cut(grey, place, part))[part - reach :, part - reach :] for place in places], reach)
+    settled = []
+    for x, y in ((round(x), round(y)) for x, y in rough):
+        marks = _marks(_cut(grey, (x, y), part))[part - reach - off : part + reach + off + 1]
+        alike = cv2.matchTemplate(marks[:, part - reach - off : part + reach + off + 1], usual, cv2.TM_CCOEFF_NORMED)
+        _, likeness, _, (column, row) = cv2.minMaxLoc(alike)
+        settled.append(Circle((float(x + column - off), float(y + row - off)), size, float(likeness)))
+    return settled
+
+
+MOST = 60  # circles tell what is usual of them
+
+
+def _cut(grey: Array, middle: tuple[int, int], part: int) -> Array:
+    """A square of a page (H, W) uint8 around a place; beyond the page its edge goes on."""
+    rows = np.arange(middle[1] - part, middle[1] + part + 1).clip(0, grey.shape[0] - 1)
+    columns = np.arange(middle[0] - part, middle[0] + part + 1).clip(0, grey.shape[1] - 1)
+    return np.ascontiguousarray(grey[rows[:, None], columns[None]])
+
+
+def _reach(size: float) -> int:
+    return round(size / 2) + MARGIN
+
+
+def _marks(grey: Array) -> Array:
+    """How much darker than usual around it each pixel is, (H, W) float32."""
+    values = grey.astype(np.float32)
+    return cv2.blur(values, (WINDOW, WINDOW)) - values
 
 
 def _usual(marks: Array, known: Sequence[Circle], reach: int) -> Array | None:
@@ -59,3 +111,8 @@ def _usual(marks: Array, known: Sequence[Circle], reach: int) -> Array | None:
         if part.shape == (2 * reach + 1, 2 * reach + 1):
             parts.append(part)
     return np.median(parts, axis=0).astype(np.float32) if parts else None
+
+
+def _usual_of(parts: Sequence[Array], reach: int) -> Array:
+    side = 2 * reach + 1
+    return np.median([part[:side, :side] for part in parts], axis=0).astype(np.float32)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.boxes import check_boxes
-from detectors.strokes.bubbles import answer_bubbles, are_letters, find_marks
+from detectors.strokes.bubbles import Bubbles, find_bubbles, find_marks, without_letters
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.darkness import dark_marks
@@ -51,7 +51,7 @@ class Classical:
     """
 
     mask: Array
-    bubbles: Array
+    bubbles: Bubbles
     targets: Array
     dark: Array
 
@@ -82,6 +82,7 @@ class LearnedSegmenter:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels)
             ink = ink_on_highlights(image, ink)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
+            ink = ink if classical is None else ink & ~classical.targets
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink
         return ink if selection.whole_page else ink & self._bounds(near, selection)
 
@@ -131,7 +132,7 @@ def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
     mask = stroke_mask(image, outlines, threads)
     dark = dark_marks(image, mask)
     marks = find_marks(dark)
-    return Classical(mask, answer_bubbles(image, mask, outlines, marks), targets(marks, mask.shape), dark)
+    return Classical(mask, find_bubbles(image, mask, outlines, marks), targets(marks, dark), dark)
 
 
 def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -> Array:
@@ -154,11 +155,11 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
-    stays = np.zeros(classical.shape, bool) if are_letters(seen.bubbles, seen.dark, sure) else seen.bubbles
+    stays = without_letters(seen.bubbles, seen.dark, sure)
     stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
     ink = ink & ~stays
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
-    return ink & ~enclosing_frames(seen.dark, sure) & ~seen.targets
+    return ink & ~enclosing_frames(seen.dark, sure)
 
 
 def likelihood(levels: Array) -> Array:

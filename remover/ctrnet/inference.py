@@ -29,16 +29,15 @@ from remover.ctrnet.winograd import WinogradConv2d
 
 
 class InferenceGenerator(nn.Module):
-    """A trained generator's prediction, (B, 3, H, W) RGB in (0, 1).
+    """A trained generator's prediction, (B, 3, H, W) RGB in (0, 1); the generator itself is left alone.
 
-    In evaluation mode, without gradients; float32 until ``to`` says otherwise. The generator itself is left alone,
-    unless ``consume`` allows it to be taken apart: to copy it takes longer than to load it.
+    In evaluation mode, without gradients; float32 until ``to`` says otherwise.
     """
 
-    def __init__(self, generator: Generator, consume: bool = False) -> None:
+    def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.config = generator.config
-        folded: Any = (generator if consume else deepcopy(generator)).eval().requires_grad_(False)
+        folded: Any = deepcopy(generator).eval().requires_grad_(False)
         divide_out_spectral_norms(folded)
         self.coarse_gen = folded.coarse_gen
         for name, child in self.coarse_gen.named_children():

@@ -133,7 +133,7 @@ def _load_engine(settings: RemoverSettings, device: str) -> Engine:
         raise SetupError("remover ctrnet needs weights", "name a checkpoint with --weights FILE")
     keep_weights_apart()
     precision = choose_precision(settings.precision, device)
-    engine = create_engine(InferenceGenerator(load_generator(weights), consume=True), device, precision, settings)
+    engine = create_engine(InferenceGenerator(load_generator(weights)), device, precision, settings)
     keep_tensors_together()
     return engine
 

@@ -18,6 +18,7 @@ from pipeline.masks import polygon_mask
 from pipeline.mosaic import join_windows, lay_out
 from pipeline.readings import Reading
 from pipeline.residue import (
+    LARGEST_SHARE,
     TINY_HEIGHTS,
     TINY_RIM,
     believed_share,
@@ -202,6 +203,8 @@ class Look:
     def _lone(self, image: Array, levels: Array, known: Sequence[Array]) -> list[Array]:
         """Single characters that the detector does not see, which are read where the stroke network is sure of one."""
         elsewhere = polygon_mask([grown(p) for p in known], *levels.shape)
+        if self.tools.reread is None:
+            elsewhere |= ~self.allowed
         boxes = [corners(b.x0, b.y0, b.width, b.height) for b in lone_glyphs(levels, elsewhere)[:MOST_CLUSTERS]]
         return [p for p, reading in self._read(image, self._note(boxes)) if is_glyph(reading)]
 
@@ -248,8 +251,9 @@ class Look:
         """What can be read in the stretched copy, and stands out in the page itself where something was removed."""
         polygons = [p for p in seen if has_ghost(image, removed, p)]
         readings = self.tools.read_text(stretched, as_regions(polygons))
-        read = zip(polygons, readings, strict=True)
-        return [p for p, reading in read if is_text(reading, 0.0, min(cv2.minAreaRect(p)[1]))]
+        most = LARGEST_SHARE * image.shape[0] * image.shape[1]  # what is larger is no single character
+        heights = [min(cv2.minAreaRect(p)[1]) if cv2.contourArea(p) > most else 0.0 for p in polygons]
+        return [p for p, r, height in zip(polygons, readings, heights, strict=True) if is_text(r, 0.0, height)]
 
     def _written(self, levels: Array) -> list[Array]:
         """Boxes of what is left of ink of one kind."""

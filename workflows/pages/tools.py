@@ -18,8 +18,7 @@ from detectors.base import Detector, DetectorSettings
 from detectors.models import local_model_name
 from detectors.registry import create_detector
 from detectors.strokes.base import StrokeSegmenter
-from detectors.strokes.blanks import blanks
-from detectors.strokes.bubbles import answer_bubbles
+from detectors.strokes.blanks import blanks, round_blanks
 from detectors.strokes.registry import DEFAULT_SEGMENTER, create_segmenter
 from pipeline.masks import polygon_mask, soft_mask
 from pipeline.pens import clear_paper
@@ -112,7 +111,10 @@ def read_ink(image: Array, wanted: Array | None, settings: RunSettings, selectio
     part = wanted if selection.remove == "all" else None
     levels = make_reader(stroke_weights_of(settings), threads_of(settings)).read(image, part)
     stays = kept_ink(image, levels, selection)
-    return Ink(np.where(stays, 0, levels_of(levels, selection)), stays)
+    goes = np.where(stays, 0, levels_of(levels, selection))
+    if selection.remove == "print":
+        goes = np.where(round_blanks(image, goes >= LIKELY), 0, goes)
+    return Ink(goes, stays)
 
 
 def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
@@ -124,7 +126,7 @@ def find_staying(image: Array, wanted: Array, settings: RunSettings) -> Array:
         return blanks(image, wanted, lambda part: likelihood(reader.read(image, part)))
     levels = reader.read(image)
     other = InkSelection("print" if settings.remove == "handwriting" else "handwriting", settings.ink)
-    return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | answer_bubbles(image, wanted, ())
+    return (np.asarray(levels_of(levels, other) >= LIKELY) & wanted) | round_blanks(image, wanted)
 
 
 def levels_of(levels: Array, selection: InkSelection) -> Array:
