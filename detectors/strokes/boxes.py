@@ -45,11 +45,26 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     return boxes & ink
 
 
-def not_between(boxes: Array, shapes: Array, lowest: float = 1 / 2) -> Array:
+def not_between(boxes: Array, shapes: Array) -> Array:
     """``boxes`` (H, W) bool less those that stand between two of the ``shapes`` (H, W) bool, as a letter in a line.
 
-    Shapes of about its size that are no boxes, on its left and its right, or above and below it; or on one side, if
-    they are higher than ``HIGHER`` of it and ``lowest`` is that: a letter 口 is lower than its neighbours.
+    These are at least half as large, and on the left and the right, or above and below.
+    """
+    return _kept(boxes, shapes, 1 / 2, lambda near: (near[0] and near[1]) or (near[2] and near[3]))
+
+
+def not_beside_higher(boxes: Array, shapes: Array) -> Array:
+    """``boxes`` (H, W) bool less those beside any of the ``shapes`` (H, W) bool that is as high as they are.
+
+    A letter 口 is lower than its neighbours, and a check box higher than its label.
+    """
+    return _kept(boxes, shapes, HIGHER, any)
+
+
+def _kept(boxes: Array, shapes: Array, lowest: float, is_letter: Callable[[list[bool]], bool]) -> Array:
+    """Those of the boxes that are no letters by what is right on the left, on the right, above and below them.
+
+    That are shapes which are no boxes, no larger than a letter beside them would be, and no lower than ``lowest``.
     """
     if not boxes.any():
         return boxes
@@ -66,7 +81,7 @@ def not_between(boxes: Array, shapes: Array, lowest: float = 1 / 2) -> Array:
         plumb = alike & (wide >= lowest * width) & (np.minimum(left + wide, x + width) - np.maximum(left, x) > 0)
         gaps = (level, x - left - wide), (level, left - x - width), (plumb, y - top - high), (plumb, top - y - height)
         near = [bool((where & (gap > -side / 4) & (gap < BETWEEN * side)).any()) for where, gap in gaps]
-        kept[number] = not (any(near) if lowest == HIGHER else (near[0] and near[1]) or (near[2] and near[3]))
+        kept[number] = not is_letter(near)
     return boxes & kept[label]
 
 

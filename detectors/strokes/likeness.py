@@ -14,6 +14,7 @@ WINDOW = 41  # px: grey levels are taken from what is usual so far around
 MARGIN = 3  # px around a bubble that are compared, too
 CONTRAST = 0.5  # of the others' contrast: in clean paper, noise looks like anything
 COARSE = 14  # px: larger ones are looked for on a smaller page, where they have this diameter, and then found exactly
+MOST = 60  # circles tell what is usual of them
 LESS = 0.15  # by which they may be less alike there
 
 
@@ -70,26 +71,23 @@ def _settle(
 ) -> list[Circle]:
     """Where circles are that were seen ``off`` by so many pixels at most, and how much they look like the known."""
     reach = _reach(size)
-    part = WINDOW // 2 + reach + off
-    places = [(round(circle.middle[0]), round(circle.middle[1])) for circle in known[:MOST]]
-    usual = _usual_of([_marks(_cut(grey, place, part))[part - reach :, part - reach :] for place in places], reach)
+    parts = [_marks_at(grey, circle.middle, reach) for circle in known[:MOST]]
+    usual = np.median(parts, axis=0).astype(np.float32)
     settled = []
-    for x, y in ((round(x), round(y)) for x, y in rough):
-        marks = _marks(_cut(grey, (x, y), part))[part - reach - off : part + reach + off + 1]
-        alike = cv2.matchTemplate(marks[:, part - reach - off : part + reach + off + 1], usual, cv2.TM_CCOEFF_NORMED)
+    for x, y in rough:
+        alike = cv2.matchTemplate(_marks_at(grey, (x, y), reach + off), usual, cv2.TM_CCOEFF_NORMED)
         _, likeness, _, (column, row) = cv2.minMaxLoc(alike)
-        settled.append(Circle((float(x + column - off), float(y + row - off)), size, float(likeness)))
+        settled.append(Circle((float(round(x) + column - off), float(round(y) + row - off)), size, float(likeness)))
     return settled
 
 
-MOST = 60  # circles tell what is usual of them
-
-
-def _cut(grey: Array, middle: tuple[int, int], part: int) -> Array:
-    """A square of a page (H, W) uint8 around a place; beyond the page its edge goes on."""
-    rows = np.arange(middle[1] - part, middle[1] + part + 1).clip(0, grey.shape[0] - 1)
-    columns = np.arange(middle[0] - part, middle[0] + part + 1).clip(0, grey.shape[1] - 1)
-    return np.ascontiguousarray(grey[rows[:, None], columns[None]])
+def _marks_at(grey: Array, middle: tuple[float, float], reach: int) -> Array:
+    """``_marks`` of a square of a page (H, W) uint8 around a place; beyond the page its edge goes on."""
+    part, (x, y) = reach + WINDOW // 2, (round(value) for value in middle)
+    rows = np.arange(y - part, y + part + 1).clip(0, grey.shape[0] - 1)
+    columns = np.arange(x - part, x + part + 1).clip(0, grey.shape[1] - 1)
+    marks = _marks(np.ascontiguousarray(grey[rows[:, None], columns[None]]))
+    return np.ascontiguousarray(marks[part - reach : part + reach + 1, part - reach : part + reach + 1])
 
 
 def _reach(size: float) -> int:
@@ -111,8 +109,3 @@ def _usual(marks: Array, known: Sequence[Circle], reach: int) -> Array | None:
         if part.shape == (2 * reach + 1, 2 * reach + 1):
             parts.append(part)
     return np.median(parts, axis=0).astype(np.float32) if parts else None
-
-
-def _usual_of(parts: Sequence[Array], reach: int) -> Array:
-    side = 2 * reach + 1
-    return np.median([part[:side, :side] for part in parts], axis=0).astype(np.float32)
