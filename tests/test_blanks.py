@@ -81,3 +81,14 @@ def test_a_frame_beside_a_letter_of_its_size_is_a_letter_itself():
     cv2.line(page, (90, 40), (128, 78), (60,) * 3, 3)
     cv2.line(page, (128, 40), (90, 78), (60,) * 3, 3)
     assert not blanks(page, everywhere(), Network(0)).any()
+
+
+def test_boxes_are_found_with_their_rims_and_nothing_that_was_not_wanted():
+    image = np.full((120, 120, 3), 240, np.uint8)
+    cv2.rectangle(image, (40, 40), (80, 80), (150, 150, 150), 7)
+    cv2.rectangle(image, (40, 40), (80, 80), (20, 20, 20), 3)
+    wanted = np.ones(image.shape[:2], bool)
+    found = blanks(image, wanted, lambda part: np.zeros(part.shape, np.uint8))
+    assert found[image[..., 0] < 200].all() and not found[50:70, 50:70].any()
+    wanted[:, :60] = False
+    assert not blanks(image, wanted, lambda part: np.zeros(part.shape, np.uint8))[:, :60].any()

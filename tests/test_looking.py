@@ -178,22 +178,6 @@ def test_tiny_words_that_stay_take_no_other_words_turn():
     assert {check.name: check.found for check in verdict.checks}["strokes"] == 1
 
 
-def test_blanks_are_painted_out_with_their_rims():
-    page, stays = paper(), np.zeros((SIDE, SIDE), bool)
-    page[58:112, 58:112] = 150  # as a scan has it
-    page[60:110, 60:110] = 20
-    stays[60:110, 60:110] = True
-    shown = []
-
-    def detect(image):
-        shown.append(image.copy())
-        return []
-
-    tools = replace(Stand(1).tools, detect=detect, find_staying=lambda image, wanted: stays & wanted)
-    verify(page, np.zeros((SIDE, SIDE), bool), tools)
-    assert shown and (shown[0][50:120, 50:120] > 200).all()
-
-
 def test_light_text_on_what_is_painted_out_is_looked_for_in_the_dark():
     page = dark_box()
     page[50:70, 60:120] = 220

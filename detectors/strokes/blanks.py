@@ -11,8 +11,11 @@ from detectors.strokes.bubbles import Bubbles, find_bubbles, find_marks, without
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
 from detectors.strokes.targets import targets
+from pipeline.masks import grow
 from pipeline.residue import BELIEVED
 from pipeline.types import Array
+
+RIM = 2  # px around boxes and marks
 
 
 def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) -> Array:
@@ -31,7 +34,9 @@ def blanks(image: Array, wanted: Array, likelihood: Callable[[Array], Array]) ->
         return corners
     likely = likelihood(bubbles.all | boxes)
     rings = without_letters(bubbles, dark_marks(image, bubbles.all), likely >= SURE)
-    return corners | rings | alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)
+    square = alone(check_boxes(marks, likely >= BELIEVED), marks, together=True)
+    # with their rims, or what is painted over a broad mark takes after it and is read; labels stand close to bubbles
+    return corners | rings | (grow(square, RIM) & wanted)
 
 
 def round_blanks(image: Array, wanted: Array) -> Array:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from pipeline.geometry import containment
-from pipeline.masks import grow, polygon_mask
+from pipeline.masks import polygon_mask
 from pipeline.mosaic import join_windows, lay_out
 from pipeline.readings import Reading
 from pipeline.residue import (
@@ -45,7 +45,6 @@ SMALLER = 0.71  # the second size: halfway between those a detector looks at by 
 MOST_CLUSTERS = 48  # looked at closely; a photograph has hundreds
 CLOSE_HEIGHT, MOST_ENLARGED = 40, 4.0  # px that a glyph is enlarged to, and how much at most
 CLOSE_MARGIN = 40  # px of surroundings in a close look
-RIM = 2  # px around blanks that are painted out
 DARK_MARGIN = 8  # px of surroundings of a dark place
 NEARBY = 64  # px of surroundings when looking again at what was removed again
 WRITTEN_PIXELS = 40  # of a piece of handwriting that is left; less is a speck
@@ -89,8 +88,7 @@ class Look:
         allowed = np.ones(cleaned.shape[:2], bool) if scope.allowed is None else scope.allowed
         stays = np.zeros(allowed.shape, bool) if scope.form is None else scope.form
         if tools.find_staying is not None and not tools.by_ink:  # a row of bubbles reads as a row of 8s
-            # with its rim, or what is painted there takes after it and is read
-            stays = stays | grow(tools.find_staying(cleaned, np.ones(allowed.shape, bool)), RIM)
+            stays = stays | tools.find_staying(cleaned, np.ones(allowed.shape, bool))
         look = cls(tools, scope, allowed)
         if scope.before is not None and not tools.by_ink:
             upright = tools.read_upright or tools.read_text
