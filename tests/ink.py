@@ -32,3 +32,11 @@ def spill(mask, ink, reach=4):
     """The share of the mask that is farther than ``reach`` px from ink."""
     near = cv2.dilate(ink.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     return (mask & ~near).sum() / max(1, mask.sum())
+
+
+def square_frame(canvas: int, side: float, thickness: int, angle: float = 0.0) -> np.ndarray:
+    """(H, W) bool: a square frame in the middle of a square canvas, turned by degrees."""
+    corners = cv2.boxPoints(((canvas / 2, canvas / 2), (side, side), angle)).round().astype(np.int32)
+    ink = np.zeros((canvas, canvas), np.uint8)
+    cv2.polylines(ink, [corners], True, 1, thickness)
+    return ink.view(bool)

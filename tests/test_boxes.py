@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from ink import square_frame
 from PIL import Image, ImageDraw, ImageFont
 
 from detectors.strokes.boxes import check_boxes
@@ -18,12 +21,7 @@ from pipeline.types import TextRegion
 SIDE = 120
 
 
-def drawn(side, thickness, angle=0.0):
-    """(H, W) bool: a square frame in the middle, turned by degrees."""
-    corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (side, side), angle)).round().astype(np.int32)
-    ink = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.polylines(ink, [corners], True, 1, thickness)
-    return ink.view(bool)
+drawn = partial(square_frame, SIDE)
 
 
 @settings(max_examples=60, deadline=None)

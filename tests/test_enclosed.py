@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from ink import square_frame
 
 from detectors.strokes.boxes import check_boxes
 from detectors.strokes.enclosed import enclosing_frames
@@ -14,12 +17,7 @@ from detectors.strokes.enclosed import enclosing_frames
 SIDE = 160
 
 
-def frame(side, thickness, angle=0.0):
-    """(H, W) bool: a square frame in the middle, turned by degrees."""
-    corners = cv2.boxPoints(((SIDE / 2, SIDE / 2), (side, side), angle)).round().astype(np.int32)
-    ink = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.polylines(ink, [corners], True, 1, thickness)
-    return ink.view(bool)
+frame = partial(square_frame, SIDE)
 
 
 def stroke(*points, thickness=3):
