@@ -143,6 +143,16 @@ def test_a_stroke_is_answered_by_one_of_the_two_all_along():
     assert (share[60:66] == 1).all() and (share[20:26] == 0).all()
 
 
+def test_a_stroke_beside_a_rule_but_not_on_it_is_filled():
+    image = np.full((128, 128, 3), 225, np.uint8)
+    image[:, 60:63] = 60
+    mask = np.zeros((128, 128), bool)
+    mask[30:100, 40:53] = True
+    assert not measure_unevenness(image, mask).any()
+    mask[30:100, 53:60] = True
+    assert (measure_unevenness(image, mask)[mask] == 1).all()
+
+
 def test_a_stroke_along_a_rule_is_not_taken_for_one_on_flat_paper():
     image = np.full((128, 128, 3), 225, np.uint8)
     image[:, 60:63] = 60
@@ -156,7 +166,7 @@ def test_a_network_that_leaves_some_of_a_light_stroke_is_not_believed(ink, kept,
     image = np.full((512, 512, 3), 50 if ink == 240 else 220, np.uint8)
     image[:, 256:] = 250 - image[0, 0, 0]  # an edge beside the stroke
     mask = np.zeros((512, 512), bool)
-    mask[200:260, 246:252] = True
+    mask[200:260, 248:254] = True
     image[mask] = ink
     given = Tile(Box(0, 0, 512, 512), image, mask, mask)
     (restored,) = AutoRemover(RemoverSettings(), FakeNetwork((kept, kept, kept))).remove([given])
