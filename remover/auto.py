@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import cv2
@@ -23,10 +24,9 @@ from remover.fill import fill, has_greys
 from remover.windows import Window, plan_windows
 
 # Grey levels by which the known pixels of a square vary, after a blur that takes most of a scan's grain off. On the
-# sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge. Of 4.5 to 7.5 in squares
-# of 11 px, these squares and levels show the network 0.73 of the area on scans and 0.71 on clean pages (0.33 to 1 a page,
-# forms 0.70 and 0.73) for 0.02 dB on scans (0.14 on a Chinese page) and 0.3 dB more on clean ones: what stands beside a
-# rule but not on it is filled as well, or better.
+# sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge. What stands beside a
+# rule but not on it is filled as well, or better: squares of 11 px and levels of 4.5 to 7.5 show the network 1.4 times
+# the area, on scans and on clean pages, for 0.02 dB on scans (0.14 on a Chinese page) and 0.3 dB less on clean ones.
 FLAT, UNEVEN = 8.0, 11.0
 SPREAD_SIDE = 7  # px, the square: what is farther from a stroke than half of it, and the blur, does not run under it
 GRAIN_SIGMA = 1.0  # px, of the blur
@@ -71,6 +71,7 @@ class AutoRemover:
         """
         self._settings = settings
         self._network = network
+        self._loading = Lock()
         if network is None and (settings.weights is not None or settings.device == "cuda"):
             self._network = _load_network(settings)
         elif network is None and not _SHIPPED.exists():
@@ -85,7 +86,7 @@ class AutoRemover:
         shares = map_in_threads(lambda tile: measure_unevenness(tile.image, tile.text_mask), tiles, threads)
         chosen = [number for number, share in enumerate(shares) if share.any()]
         if chosen:
-            network = self._load()
+            network = self.load()
             windows = [
                 (number, window)
                 for number in chosen
@@ -102,10 +103,12 @@ class AutoRemover:
                 np.copyto(fills[number][window.box.slices], mixed, where=window.strokes[..., None])
         return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, fills, strict=True))
 
-    def _load(self) -> PrefilledRemover:
-        if self._network is None:
-            self._network = _load_network(self._settings)
-        return self._network
+    def load(self) -> PrefilledRemover:
+        """Load the network now and not with the first tile that needs it. Raises SetupError, MemoryError."""
+        with self._loading:
+            if self._network is None:
+                self._network = _load_network(self._settings)
+            return self._network
 
 
 def measure_unevenness(image: Array, mask: Array) -> Array:
