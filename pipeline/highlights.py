@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from pipeline.threads import map_in_threads
 from pipeline.types import Array
 
 REACH = 72  # px to either side that are looked at: some words of print
@@ -27,26 +28,31 @@ CONTRAST = 8  # levels by which ink is darker than its band
 RIM = 4  # px from known ink that are looked at for more
 STRIP = 512  # px: rows that are looked at at once
 _WIDE = 2 * REACH + 1
+_PLACE_BITS = 8  # hold a place in a window, counted from 1
+_PLACES = np.arange(1, _WIDE + 1, dtype=np.int32)
 _AT_ONCE = 1 << 14  # places that are sorted at once: 20 MB
 _HIGH = 21  # px: of the rows around, whether ink is darker than what is behind it
 
 
-def behind_on_highlights(image: Array, mask: Array, wanted: Array) -> tuple[Array, Array]:
+def behind_on_highlights(image: Array, mask: Array, wanted: Array, threads: int = 1) -> tuple[Array, Array]:
     """What is behind dark ink on bands: (H, W, 3) uint8 RGB, and where that is told, (H, W) bool; elsewhere 0.
 
     ``image`` (H, W, 3) uint8 RGB is the page, or a part of it; ``mask`` (H, W) bool is not known; it is told where it
-    is ``wanted`` (H, W) bool.
+    is ``wanted`` (H, W) bool. ``threads`` says how many parts are looked at side by side.
     """
     behind, told = np.zeros_like(image), np.zeros(mask.shape, bool)
     if image.shape[2] == 1:
         return behind, told
     height = len(image)
-    for top in range(0, height, STRIP):  # a large page at once takes a gigabyte
+
+    def look(top: int) -> None:
         low, high = max(top - _HIGH, 0), min(top + STRIP + _HIGH, height)
         inner, rows = slice(top - low, min(top + STRIP, height) - low), slice(top, min(top + STRIP, height))
         seen = _behind_in_strip(image[low:high], mask[low:high], wanted[low:high])
         if seen is not None:
             behind[rows], told[rows] = seen[0][inner], seen[1][inner]
+
+    map_in_threads(look, range(0, height, STRIP), threads)  # a large page at once takes a gigabyte
     return behind, told
 
 
@@ -55,30 +61,35 @@ def _behind_in_strip(image: Array, mask: Array, wanted: Array) -> tuple[Array, A
     coloured = _coloured(image) & ~mask
     if not (coloured.any() and wanted.any()):
         return None
-    nearest = _nearest(~mask)
-    wanted = wanted & _are_many(coloured, ~mask) & np.take_along_axis(coloured, nearest, axis=1)
+    wanted = wanted & _are_many(coloured, ~mask)
+    rows = np.flatnonzero(wanted.any(axis=1))
+    if not len(rows):
+        return None
+    upright = slice(rows[0], rows[-1] + 1)
+    nearest = _nearest(~mask[upright])
+    wanted[upright] &= np.take_along_axis(coloured[upright], nearest, axis=1)
     x, y, width, height = cv2.boundingRect(wanted.view(np.uint8))
     part = np.s_[y : y + height, max(x - REACH, 0) : x + width + REACH]
     if not width or not (asked := wanted[part] & ~_is_light_ink(image[part], mask[part])).any():
         return None
     guess, found = _along_rows(image[part], coloured[part], asked)
-    place = (nearest[part] - part[1].start).clip(0, asked.shape[1] - 1)
     row, column = np.nonzero(found)
-    found[row, column] = _are_alike(guess[row, column], image[part][row, place[row, column]])
+    place = (nearest[row + y - upright.start, column + part[1].start] - part[1].start).clip(0, asked.shape[1] - 1)
+    found[row, column] = _are_alike(guess[row, column], image[part][row, place])
     behind, told = np.zeros_like(image), np.zeros(mask.shape, bool)
     behind[part][found] = guess[found]
     told[part] = found
     return behind, told
 
 
-def ink_on_highlights(image: Array, ink: Array) -> Array:
+def ink_on_highlights(image: Array, ink: Array, threads: int = 1) -> Array:
     """``ink`` (H, W) bool and what is beside it on bands that still holds some, (H, W) bool.
 
-    ``image`` (H, W, 3) uint8 RGB is the page.
+    ``image`` (H, W, 3) uint8 RGB is the page; ``threads`` says how many parts of it are looked at side by side.
     """
     # by OpenCV alone: those who train a network have none of the packages that geometry needs
     near = cv2.dilate(ink.view(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)).view(bool)
-    behind, told = behind_on_highlights(image, ink, near)
+    behind, told = behind_on_highlights(image, ink, near, threads)
     if not told.any():
         return ink
     grey, band = (cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY) for seen in (image, behind))
@@ -99,9 +110,9 @@ def _are_many(coloured: Array, known: Array) -> Array:
 
 
 def _nearest(known: Array) -> Array:
-    """The column of each row's known pixel that is nearest to each pixel, (H, W) int; any where there is none."""
+    """The column of each row's known pixel that is nearest to each pixel, (H, W) int32; any where there is none."""
     width = known.shape[1]
-    place = np.arange(width)
+    place = np.arange(width, dtype=np.int32)
     left = np.maximum.accumulate(np.where(known, place, -width), axis=1)
     right = np.minimum.accumulate(np.where(known, place, 2 * width)[:, ::-1], axis=1)[:, ::-1]
     return np.where(place - left <= right - place, left, right).clip(0, width - 1)
@@ -159,14 +170,17 @@ def _typical_columns(levels: Array, row: Array, column: Array) -> Array:
 
 def _typical(around: Array) -> Array:
     """Which of the levels of each row (N, W) int16 is typical, (N,) int, or -1 as above."""
-    order = np.argsort(around, axis=1)
-    count = (around >= 0).sum(axis=1)
+    known = around >= 0
+    # level and place in one number: short numbers are sorted many times as fast as places by what stands there
+    order = np.where(known, (around << _PLACE_BITS) + _PLACES, 0).astype(np.uint16)
+    order.sort(axis=1)
+    count = known.sum(axis=1)
     number = np.arange(len(around))
 
-    def at(quantile: float) -> Array:
-        place = _WIDE - count + np.floor(quantile * (count - 1)).astype(int)
-        return np.asarray(order[number, place.clip(0, _WIDE - 1)])
+    def at(quantile: float) -> tuple[Array, Array]:
+        rank = _WIDE - count + np.floor(quantile * (count - 1)).astype(int)
+        found = order[number, rank.clip(0, _WIDE - 1)].astype(int)
+        return found >> _PLACE_BITS, (found & ((1 << _PLACE_BITS) - 1)) - 1
 
-    low, typical, high = (at(quantile) for quantile in (BESIDE[0], TYPICAL, BESIDE[1]))
-    spread = around[number, high] - around[number, low]
-    return np.where((count >= LEAST_KNOWN) & (spread < EVEN), typical, -1)
+    (low, _), (_, typical), (high, _) = (at(quantile) for quantile in (BESIDE[0], TYPICAL, BESIDE[1]))
+    return np.where((count >= LEAST_KNOWN) & (high - low < EVEN), typical, -1)

@@ -12,7 +12,7 @@ AROUND = 15  # px: so near a stroke shows what runs under it; of 9 px frames aro
 RIM = 1  # px next to the strokes that are left out: they carry some ink
 
 
-def keep_to_surroundings(image: Array, after: Array, mask: Array) -> Array:
+def keep_to_surroundings(image: Array, after: Array, mask: Array, threads: int = 1) -> Array:
     """``after`` no darker and no lighter under ``mask`` than what is known around each pixel, (H, W, 3) uint8 RGB.
 
     A rule that runs under a letter shows beside it. A shade that is nowhere around is some of the letter itself, which
@@ -20,7 +20,8 @@ def keep_to_surroundings(image: Array, after: Array, mask: Array) -> Array:
     hides other ink, as a pen's does.
 
     ``image`` and ``after`` (H, W, 3) uint8 RGB are the page with and without the ink, ``mask`` (H, W) bool is the ink.
-    Pixels outside the mask are not changed, nor those with nothing known around them.
+    Pixels outside the mask are not changed, nor those with nothing known around them. ``threads`` says how many parts
+    are looked at side by side.
     """
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     window = np.s_[max(y - AROUND, 0) : y + height + AROUND, max(x - AROUND, 0) : x + width + AROUND]
@@ -28,7 +29,7 @@ def keep_to_surroundings(image: Array, after: Array, mask: Array) -> Array:
     if not width or not known.any():
         return after
     seen = image[window].copy()
-    behind, told = behind_on_highlights(seen, mask[window], mask[window])
+    behind, told = behind_on_highlights(seen, mask[window], mask[window], threads)
     cv2.copyTo(behind, told.view(np.uint8), seen)
     known |= told.view(np.uint8)
     hidden = cv2.cvtColor(255 * (1 - known), cv2.COLOR_GRAY2RGB)

@@ -159,7 +159,7 @@ def test_a_code_in_a_zone_that_is_kept_stays(clean, looks_clean, tmp_path):
 def test_a_code_that_is_left_keeps_the_document_back(clean, looks_clean, monkeypatch):
     monkeypatch.setitem(REMOVERS, "idle", IdleRemover)
     monkeypatch.setattr("workflows.pages.tasks.hide_seams", lambda prepared, verdict: verdict.image)
-    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, mask: after)
+    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, *others: after)
     page, _ = page_with()
     done, entry, image = clean(page, "--anonymize", "--remover", "idle")
     assert done.code == 6 and entry["status"] == "FAILED" and image is None

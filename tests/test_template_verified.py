@@ -92,7 +92,7 @@ def test_a_form_cleaned_by_its_blank_passes(clean) -> None:
 def test_values_that_were_not_removed_are_found(clean, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(REMOVERS, "idle", IdleRemover)
     monkeypatch.setattr("workflows.pages.tools.create_remover", lambda name, settings: IdleRemover(settings))
-    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, mask: after)
+    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, *others: after)
     done, page, path = clean("--remover", "idle")
     assert (done.code, page["status"]) == (6, "NEEDS_REVIEW")
     assert values_left(path) == page["regions_left"] == len(VALUES)
@@ -110,7 +110,7 @@ def test_a_value_that_the_blank_did_not_tell_is_removed_all_the_same(clean, monk
     assert (done.code, page["status"]) == (0, "RESTORED") and page["removed_again"] >= 1
     assert sum(check["found"] for check in page["checks"]) == 1 and values_left(path) == 0
     monkeypatch.setattr("workflows.pages.tools.create_remover", lambda name, settings: IdleRemover(settings))
-    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, mask: after)
+    monkeypatch.setattr("workflows.pages.tools.keep_to_surroundings", lambda image, after, *others: after)
     monkeypatch.setitem(REMOVERS, "idle", IdleRemover)
     done, page, path = clean("--remover", "idle", "--on-existing", "overwrite")
     assert (done.code, page["status"]) == (6, "NEEDS_REVIEW")

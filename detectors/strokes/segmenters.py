@@ -80,7 +80,7 @@ class LearnedSegmenter:
             ink = written(image, levels, selection)
         else:
             ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels)
-            ink = ink_on_highlights(image, ink)
+            ink = ink_on_highlights(image, ink, self._threads)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink if classical is None else ink & ~classical.targets
             ink = ink & ~handwriting(levels) if selection.remove == "print" else ink

@@ -56,7 +56,7 @@ def put_back(image: Array, mask: Array, tiles: Sequence[RestoredTile], settings:
     """The image (H, W, 3) uint8 RGB with what a remover predicts under the mask (H, W) bool."""
     stitched = stitch(image, mask, tiles, TILE_MARGIN)
     if settings.remove == "all" and settings.mask != "polygons":  # polygons hold paper as well as ink
-        return keep_to_surroundings(image, stitched, mask)
+        return keep_to_surroundings(image, stitched, mask, threads_of(settings))
     return clear_paper(image, stitched, mask) if settings.remove == "handwriting" else stitched
 
 
