@@ -198,7 +198,7 @@ def _without_strokes(strip: Array, height: float, window: tuple[slice, slice]) -
     known = (cv2.dilate((narrow > limit).view(np.uint8), np.ones((3, 3), np.uint8)) == 0).view(np.uint8)
     if cv2.countNonZero(known) / known.size < 0.02:
         return None
-    side = 7 if height > 14 else 5
+    side = 5
     fringed = tuple(
         slice(max((part.start or 0) - side, 0), None if part.stop is None else part.stop + side) for part in window
     )

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from pipeline.masks import grow
+from pipeline.threads import map_in_threads
 from pipeline.types import Array
 
 SIDES = 9, 160  # px: check boxes of 8 points at 100 dpi, and of 25 at 400
@@ -24,10 +25,11 @@ APART = 0.35  # of its side: so near beside a mark, or a box, there is nothing o
 HIGHER = 0.95  # of its side
 BETWEEN = 0.3  # of its side: so near on both sides of a letter 口 in a line there are others, and on one of a box
 LETTERS = 1.5  # ... would be: half as large at least, and no more than so many times
+AROUND = 2  # of its side: more than LETTERS and BETWEEN
 HALO = 3  # px around what the network is sure of: the edges of letters
 
 
-def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
+def check_boxes(ink: Array, seen: Array, dark: Array | None = None, threads: int = 1) -> Array:
     """Pixels of ``ink`` (H, W) bool that belong to empty check boxes, (H, W) bool.
 
     ``ink`` is a mask by contrast, ``seen`` (H, W) bool what is surely ink to the stroke network, ``dark`` (H, W) bool
@@ -35,14 +37,16 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     beside a short label ("Yes", "No") is half of its region's ink, so that the share of ink on which the two agree says
     nothing there; its shape does. A tick is seen, and most of the box it stands in: that goes as a whole. So do the
     letters 口 and O. Marks by which scanners find their way are thicker than those, and stay whatever the network says.
+    ``threads`` says how many of the masks are looked at side by side.
     """
     halo = grow(seen, HALO)
-    shapes = (ink,) if dark is None else (ink, dark)
-    boxes = np.zeros(ink.shape, bool)
-    for shape in shapes:
-        frames = _frames(shape & ~halo, _frame)
-        boxes |= not_between(frames, shape) | alone(_frames(shape, _mark), shape)
-    return boxes & ink
+
+    def boxes_of(shapes: Array) -> Array:
+        frames = not_between(_frames(shapes & ~halo, _frame), shapes)
+        return frames | alone(_frames(shapes, _mark), shapes)
+
+    boxes = map_in_threads(boxes_of, (ink,) if dark is None else (ink, dark), threads)
+    return np.asarray(np.logical_or.reduce(boxes) & ink)
 
 
 def not_between(boxes: Array, shapes: Array) -> Array:
@@ -70,19 +74,28 @@ def _kept(boxes: Array, shapes: Array, lowest: float, is_letter: Callable[[list[
         return boxes
     count, label, own, _ = cv2.connectedComponentsWithStats(boxes.view(np.uint8), connectivity=8)
     others = shapes & ~grow(boxes, 1)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(others.view(np.uint8), connectivity=8)
-    left, top, wide, high = stats[1:, :4].T
     kept = np.zeros(count, bool)
     for number in range(1, count):
-        x, y, width, height = own[number, :4]
+        x, y, width, height = (int(value) for value in own[number, :4])
         side = max(width, height)
-        alike = np.maximum(wide, high) <= LETTERS * side
-        level = alike & (high >= lowest * height) & (np.minimum(top + high, y + height) - np.maximum(top, y) > 0)
-        plumb = alike & (wide >= lowest * width) & (np.minimum(left + wide, x + width) - np.maximum(left, x) > 0)
-        gaps = (level, x - left - wide), (level, left - x - width), (plumb, y - top - high), (plumb, top - y - height)
-        near = [bool((where & (gap > -side / 4) & (gap < BETWEEN * side)).any()) for where, gap in gaps]
-        kept[number] = not is_letter(near)
+        # what is near and reaches out of this is larger than any letter that counts
+        left, top = max(x - AROUND * side, 0), max(y - AROUND * side, 0)
+        seen = others[top : y + height + AROUND * side, left : x + width + AROUND * side]
+        kept[number] = not is_letter(_neighbours(seen, (x - left, y - top, width, height), lowest))
     return boxes & kept[label]
+
+
+def _neighbours(shapes: Array, box: tuple[int, int, int, int], lowest: float) -> list[bool]:
+    """Whether there is a shape like a letter right on the left, on the right, above and below a box x, y, w, h."""
+    x, y, width, height = box
+    side = max(width, height)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(shapes).view(np.uint8), connectivity=8)
+    left, top, wide, high = stats[1:, :4].T
+    alike = np.maximum(wide, high) <= LETTERS * side
+    level = alike & (high >= lowest * height) & (np.minimum(top + high, y + height) - np.maximum(top, y) > 0)
+    plumb = alike & (wide >= lowest * width) & (np.minimum(left + wide, x + width) - np.maximum(left, x) > 0)
+    gaps = (level, x - left - wide), (level, left - x - width), (plumb, y - top - high), (plumb, top - y - height)
+    return [bool((where & (gap > -side / 4) & (gap < BETWEEN * side)).any()) for where, gap in gaps]
 
 
 def alone(boxes: Array, shapes: Array, together: bool = False) -> Array:

@@ -79,7 +79,7 @@ class LearnedSegmenter:
         if selection.remove == "handwriting":
             ink = written(image, levels, selection)
         else:
-            ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels)
+            ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels, self._threads)
             ink = ink_on_highlights(image, ink, self._threads)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink if classical is None else ink & ~classical.targets
@@ -135,7 +135,7 @@ def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
     return Classical(mask, find_bubbles(image, mask, outlines, marks), targets(marks, dark), dark)
 
 
-def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -> Array:
+def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, threads: int) -> Array:
     """The classical mask less what the network is sure is no ink, bubbles and check boxes; with what it misses."""
     classical = seen.mask
     possible = grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
@@ -156,7 +156,7 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array) -
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
     stays = without_letters(seen.bubbles, seen.dark, sure)
-    stays = stays | check_boxes(ink & ~stays, sure, seen.dark)
+    stays = stays | check_boxes(ink & ~stays, sure, seen.dark, threads)
     ink = ink & ~stays
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
     return ink & ~enclosing_frames(seen.dark, sure)
