@@ -22,6 +22,7 @@ NEAR_REACH = 1.5  # side of the median that sees the region only
 BAND_REACH = 0.4  # height of the rectangles of the band median
 BAND_RATIO = 8  # and how many times wider than high they are
 STROKE_LIMIT = 0.45  # what is narrower than this, in text heights, may be a stroke
+SMOOTH = 5  # px, side of the median over what is filled so: 7 takes many times as long, for pages no better
 MOST_GRAIN = 64.0  # grey levels: no paper is rougher; dense bold type is, and must not pass for it
 MOST_INK = 0.5  # where more than this of a region is left unexplained ...
 MOST_EDGE = 0.6  # ... and of its edge more than this, the paper was guessed wrong (frames run along edges, too) ...
@@ -186,7 +187,7 @@ def _band_median(image: Array, height: float) -> Array:
 def _without_strokes(strip: Array, height: float, window: tuple[slice, slice]) -> Array | None:
     """The strip with all that is as narrow as a stroke, dark or light, replaced from the nearest wide place.
 
-    Only in the ``window``: the median takes a quarter of the time of all that happens to a strip.
+    Only in the ``window``, as it takes long.
     """
     side = int(STROKE_LIMIT * height) | 1
     square = np.ones((side, side), np.uint8)
@@ -198,12 +199,11 @@ def _without_strokes(strip: Array, height: float, window: tuple[slice, slice]) -
     known = (cv2.dilate((narrow > limit).view(np.uint8), np.ones((3, 3), np.uint8)) == 0).view(np.uint8)
     if cv2.countNonZero(known) / known.size < 0.02:
         return None
-    side = 5
     fringed = tuple(
-        slice(max((part.start or 0) - side, 0), None if part.stop is None else part.stop + side) for part in window
+        slice(max((part.start or 0) - SMOOTH, 0), None if part.stop is None else part.stop + SMOOTH) for part in window
     )
     result = np.empty_like(strip)
-    result[fringed] = cv2.medianBlur(from_nearest(strip, known, fringed), side)
+    result[fringed] = cv2.medianBlur(from_nearest(strip, known, fringed), SMOOTH)
     return result
 
 
