@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from detectors.strokes.feet import without_feet
 from pipeline.masks import grow
 from pipeline.threads import map_in_threads
 from pipeline.types import Array
@@ -42,7 +43,7 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None, threads: int
     halo = grow(seen, HALO)
 
     def boxes_of(shapes: Array) -> Array:
-        frames = not_between(_frames(shapes & ~halo, _frame), shapes)
+        frames = not_between(without_feet(_frames(shapes & ~halo, _frame), ink if dark is None else dark), shapes)
         return frames | alone(_frames(shapes, _mark), shapes)
 
     boxes = map_in_threads(boxes_of, (ink,) if dark is None else (ink, dark), threads)

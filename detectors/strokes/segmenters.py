@@ -79,7 +79,11 @@ class LearnedSegmenter:
         if selection.remove == "handwriting":
             ink = written(image, levels, selection)
         else:
-            ink = (likelihood(levels) >= INK) if classical is None else _veto(image, classical, outlines, levels, self._threads)
+            ink = (
+                (likelihood(levels) >= INK)
+                if classical is None
+                else _veto(image, classical, outlines, levels, self._threads)
+            )
             ink = ink_on_highlights(image, ink, self._threads)
             ink = ink | (likelihood(levels) >= INK) if selection.whole_page else ink
             ink = ink if classical is None else ink & ~classical.targets

@@ -1,0 +1,71 @@
+"""Letters like 口 are told from check boxes by the feet they stand on."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pymupdf
+import pytest
+
+from detectors.strokes.boxes import check_boxes
+from detectors.strokes.feet import without_feet
+
+
+def letters(text, size, dpi, slope=0.0):
+    """Print, (H, W) bool, at ``size`` points and ``dpi``, turned by ``slope`` degrees."""
+    font = pymupdf.Font("china-s")
+    with pymupdf.open() as document:
+        page = document.new_page(width=size * 2 * len(text) + size, height=2.5 * size)
+        writer = pymupdf.TextWriter(page.rect)
+        for number, letter in enumerate(text):  # apart, so that nothing beside them tells that they are letters
+            writer.append((size * (0.8 + 2 * number), 1.6 * size), letter, font=font, fontsize=size)
+        writer.write_text(page)
+        pixels = page.get_pixmap(dpi=dpi, colorspace="gray")
+    image = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.h, pixels.w)
+    middle = (pixels.w / 2, pixels.h / 2)
+    turned = cv2.warpAffine(
+        image, cv2.getRotationMatrix2D(middle, slope, 1), (pixels.w, pixels.h), flags=cv2.INTER_AREA, borderValue=255
+    )
+    return turned < 128
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize(("size", "dpi", "slope"), [(12, 300, 0), (24, 150, 0), (24, 200, 1), (36, 200, -1)])
+def test_letters_that_look_like_boxes_are_none(size, dpi, slope, turn):
+    print_ = np.ascontiguousarray(np.rot90(letters("口国口四", size, dpi, slope), turn))
+    assert not check_boxes(print_, np.zeros_like(print_), print_).any()
+
+
+@pytest.mark.parametrize("side", [14, 24, 40, 80, 150])
+@pytest.mark.parametrize("slope", [0.0, 2.0, 10.0])
+@pytest.mark.parametrize("turn", range(4))
+def test_boxes_have_no_feet_however_they_lie(side, slope, turn):
+    canvas = np.zeros((2 * side + 40, 2 * side + 40), np.uint8)
+    middle = (canvas.shape[1] / 2, canvas.shape[0] / 2)
+    corners = cv2.boxPoints((middle, (side, side * 1.1), slope))
+    cv2.polylines(canvas, [np.int32(corners * 16)], True, 255, max(1, side // 14), cv2.LINE_AA, shift=4)
+    box = np.ascontiguousarray(np.rot90(canvas > 110, turn))
+    assert (without_feet(box, box) == box).all()
+
+
+def test_rules_that_run_on_below_a_box_are_no_feet():
+    page = np.zeros((140, 100), bool)
+    page[20:62, 20:62] = True
+    page[23:59, 23:59] = False
+    box = page.copy()
+    page[62:130, 20:23] = page[62:130, 59:62] = True
+    assert (without_feet(box, page) == box).all()
+
+
+def test_a_rule_under_a_box_is_no_foot():
+    page = np.zeros((140, 100), bool)
+    page[20:62, 20:62] = True
+    page[23:59, 23:59] = False
+    box = page.copy()
+    page[62:66, 5:95] = True
+    assert (without_feet(box, page) == box).all()
+
+
+def test_nothing_comes_of_nothing():
+    nothing = np.zeros((20, 20), bool)
+    assert not without_feet(nothing, nothing).any()
