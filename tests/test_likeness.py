@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from detectors.strokes.bubbles import Bubbles, answer_bubbles, find_bubbles, find_marks, without_letters
+from detectors.strokes.bubbles import Bubbles, answer_bubbles, find_bubbles, without_letters
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.likeness import Circle, find_alike
+from detectors.strokes.round_marks import find_marks
 from pipeline.types import Array
 
 PITCH, RADIUS, ROWS, COLUMNS = 40, 13, 4, 10

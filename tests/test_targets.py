@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from detectors.strokes.blanks import blanks
-from detectors.strokes.bubbles import find_marks
+from detectors.strokes.round_marks import find_marks
 from detectors.strokes.segmenters import CombinedSegmenter
 from detectors.strokes.targets import targets
 from pipeline.selection import InkSelection

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from detectors.strokes.boxes import alone, check_boxes
-from detectors.strokes.bubbles import Bubbles, find_bubbles, find_marks, without_letters
+from detectors.strokes.bubbles import Bubbles, find_bubbles, without_letters
 from detectors.strokes.darkness import dark_marks
 from detectors.strokes.regions import SURE
+from detectors.strokes.round_marks import find_marks
 from detectors.strokes.targets import targets
 from pipeline.masks import grow
 from pipeline.residue import BELIEVED

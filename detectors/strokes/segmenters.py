@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from detectors.strokes.boxes import check_boxes
-from detectors.strokes.bubbles import Bubbles, find_bubbles, find_marks, without_letters
+from detectors.strokes.bubbles import Bubbles, find_bubbles, without_letters
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
 from detectors.strokes.darkness import dark_marks
@@ -24,6 +24,7 @@ from detectors.strokes.lines import lines_in
 from detectors.strokes.overlooked import overlooked
 from detectors.strokes.regions import CORE, NEAR, SURE, deep, place
 from detectors.strokes.repeats import repeated_print
+from detectors.strokes.round_marks import find_marks
 from detectors.strokes.sizes import LARGEST, Reader, page_factors, read_page, read_tall
 from detectors.strokes.targets import targets
 from detectors.strokes.weights import SHIPPED

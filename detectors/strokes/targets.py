@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detectors.strokes.bubbles import RIM, Mark, outside
+from detectors.strokes.bubbles import RIM
+from detectors.strokes.round_marks import Mark, outside
 from pipeline.types import Array
 
 OFF_MIDDLE = 0.08  # of the outer circle's diameter: so near to its middle is that of every circle in it
