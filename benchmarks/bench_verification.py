@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     cv2.setNumThreads(1)
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in asked.out.read_text().splitlines()] if asked.out.exists() else []
     wanted, look = ("replaced", look_for_texts) if asked.texts else ("left", look_at_blank)
     known = {row["page"] for row in rows if wanted in row}

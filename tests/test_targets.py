@@ -91,6 +91,21 @@ class SureOfAll:
         return levels
 
 
+@pytest.mark.parametrize("selection", [InkSelection("all", "page"), InkSelection("print", "regions"),
+                                       InkSelection("print", "page")])  # fmt: skip
+def test_it_stays_whatever_goes_and_wherever(selection):
+    target = circles(26, 14, thickness=4) | circles(5, thickness=-1)
+    word = np.zeros_like(target)
+    word[100:104, 20:100] = True
+    image = np.where((target | word)[..., None], 20, 240).astype(np.uint8).repeat(3, axis=2)
+    regions = tuple(
+        TextRegion(np.float32([[15, top], [105, top], [105, bottom], [15, bottom]]), 0.9)
+        for top, bottom in ((30, 90), (95, 110))
+    )
+    ink = CombinedSegmenter(reader=SureOfAll()).segment(image, regions, selection)
+    assert ink[word].all() and not (ink & target).any()
+
+
 def test_it_stays_though_the_network_is_sure_and_so_it_does_when_the_page_is_looked_at_again():
     target = circles(26, 14, thickness=4) | circles(5, thickness=-1)
     image = np.where(target[..., None], 20, 240).astype(np.uint8).repeat(3, axis=2)
