@@ -7,7 +7,7 @@ import numpy as np
 import pymupdf
 import pytest
 
-from detectors.strokes.boxes import check_boxes
+from detectors.strokes.boxes import check_boxes, letters_like_boxes
 from detectors.strokes.feet import without_feet
 
 
@@ -69,3 +69,13 @@ def test_a_rule_under_a_box_is_no_foot():
 def test_nothing_comes_of_nothing():
     nothing = np.zeros((20, 20), bool)
     assert not without_feet(nothing, nothing).any()
+
+
+def test_a_letter_is_told_from_a_box_beside_it():
+    page = np.zeros((120, 260), bool)
+    for left in (20, 150):
+        page[30:82, left : left + 52] = True
+        page[34:78, left + 4 : left + 48] = False
+    page[82:86, 150:154] = page[82:86, 198:202] = True
+    assert not letters_like_boxes(page)[:, :110].any()
+    assert (letters_like_boxes(page) & page)[:, 110:].sum() == page[:, 110:].sum()

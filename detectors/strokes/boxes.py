@@ -50,6 +50,15 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None, threads: int
     return np.asarray(np.logical_or.reduce(boxes) & ink)
 
 
+def letters_like_boxes(dark: Array) -> Array:
+    """Letters 口, and what encloses 国, among ``dark`` marks (H, W) bool that nothing touches, (H, W) bool.
+
+    Of such a letter at a line's end the network takes a stroke or two for a rule's.
+    """
+    frames = _frames(dark, _frame)
+    return frames & ~without_feet(frames, dark)
+
+
 def not_between(boxes: Array, shapes: Array) -> Array:
     """``boxes`` (H, W) bool less those that stand between two of the ``shapes`` (H, W) bool, as a letter in a line.
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detectors.strokes.boxes import check_boxes
+from detectors.strokes.boxes import check_boxes, letters_like_boxes
 from detectors.strokes.bubbles import Bubbles, find_bubbles, without_letters
 from detectors.strokes.colours import in_pen_colours
 from detectors.strokes.crossings import print_under_pens
@@ -162,7 +162,7 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, t
     sure = likelihood(levels) >= SURE
     stays = without_letters(seen.bubbles, seen.dark, sure)
     stays = stays | check_boxes(ink & ~stays, sure, seen.dark, threads)
-    ink = ink & ~stays
+    ink = (ink & ~stays) | (classical & letters_like_boxes(seen.dark))
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
     return ink & ~enclosing_frames(seen.dark, sure)
 
