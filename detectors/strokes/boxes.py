@@ -9,7 +9,6 @@ import numpy as np
 
 from detectors.strokes.feet import without_feet
 from pipeline.masks import grow
-from pipeline.threads import map_in_threads
 from pipeline.types import Array
 
 SIDES = 9, 160  # px: check boxes of 8 points at 100 dpi, and of 25 at 400
@@ -30,7 +29,7 @@ AROUND = 2  # of its side: more than LETTERS and BETWEEN
 HALO = 3  # px around what the network is sure of: the edges of letters
 
 
-def check_boxes(ink: Array, seen: Array, dark: Array | None = None, threads: int = 1) -> Array:
+def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     """Pixels of ``ink`` (H, W) bool that belong to empty check boxes, (H, W) bool.
 
     ``ink`` is a mask by contrast, ``seen`` (H, W) bool what is surely ink to the stroke network, ``dark`` (H, W) bool
@@ -38,16 +37,13 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None, threads: int
     beside a short label ("Yes", "No") is half of its region's ink, so that the share of ink on which the two agree says
     nothing there; its shape does. A tick is seen, and most of the box it stands in: that goes as a whole. So do the
     letters 口 and O. Marks by which scanners find their way are thicker than those, and stay whatever the network says.
-    ``threads`` says how many of the masks are looked at side by side.
     """
     halo = grow(seen, HALO)
-
-    def boxes_of(shapes: Array) -> Array:
-        frames = not_between(without_feet(_frames(shapes & ~halo, _frame), ink if dark is None else dark), shapes)
-        return frames | alone(_frames(shapes, _mark), shapes)
-
-    boxes = map_in_threads(boxes_of, (ink,) if dark is None else (ink, dark), threads)
-    return np.asarray(np.logical_or.reduce(boxes) & ink)
+    boxes = np.zeros(ink.shape, bool)
+    for shapes in (ink,) if dark is None else (ink, dark):
+        frames = without_feet(_frames(shapes & ~halo, _frame), ink if dark is None else dark)
+        boxes |= not_between(frames, shapes) | alone(_frames(shapes, _mark), shapes)
+    return boxes & ink
 
 
 def letters_like_boxes(dark: Array) -> Array:

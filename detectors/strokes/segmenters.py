@@ -161,10 +161,16 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, t
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
     stays = without_letters(seen.bubbles, seen.dark, sure)
-    stays = stays | check_boxes(ink & ~stays, sure, seen.dark, threads)
-    ink = (ink & ~stays) | (classical & letters_like_boxes(seen.dark))
+    jobs = (
+        partial(check_boxes, ink & ~stays, sure, seen.dark),
+        partial(enclosing_frames, seen.dark, sure),
+        partial(letters_like_boxes, seen.dark),
+    )
+    boxes, enclosing, letters = map_in_threads(lambda job: job(), jobs, threads)
+    stays = stays | boxes
+    ink = (ink & ~stays) | (classical & letters)
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
-    return ink & ~enclosing_frames(seen.dark, sure)
+    return ink & ~enclosing
 
 
 def likelihood(levels: Array) -> Array:
