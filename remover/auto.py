@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 import cv2
@@ -71,7 +70,6 @@ class AutoRemover:
         """
         self._settings = settings
         self._network = network
-        self._loading = Lock()
         if network is None and (settings.weights is not None or settings.device == "cuda"):
             self._network = _load_network(settings)
         elif network is None and not _SHIPPED.exists():
@@ -86,7 +84,7 @@ class AutoRemover:
         shares = map_in_threads(lambda tile: measure_unevenness(tile.image, tile.text_mask), tiles, threads)
         chosen = [number for number, share in enumerate(shares) if share.any()]
         if chosen:
-            network = self.load()
+            network = self._load()
             windows = [
                 (number, window)
                 for number in chosen
@@ -103,12 +101,10 @@ class AutoRemover:
                 np.copyto(fills[number][window.box.slices], mixed, where=window.strokes[..., None])
         return tuple(RestoredTile(tile.box, image) for tile, image in zip(tiles, fills, strict=True))
 
-    def load(self) -> PrefilledRemover:
-        """Load the network now and not with the first tile that needs it. Raises SetupError, MemoryError."""
-        with self._loading:
-            if self._network is None:
-                self._network = _load_network(self._settings)
-            return self._network
+    def _load(self) -> PrefilledRemover:
+        if self._network is None:
+            self._network = _load_network(self._settings)
+        return self._network
 
 
 def measure_unevenness(image: Array, mask: Array) -> Array:

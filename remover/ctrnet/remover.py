@@ -19,7 +19,7 @@ from pipeline.threads import map_in_threads
 from pipeline.types import Array, RestoredTile, Tile
 from remover.base import RemoverSettings
 from remover.ctrnet.checkpoint import load_generator
-from remover.ctrnet.documents import grey_structure, prepare
+from remover.ctrnet.documents import prepare
 from remover.ctrnet.engines import (
     Batch,
     Engine,
@@ -48,13 +48,10 @@ class CtrnetRemover:
     def __init__(self, settings: RemoverSettings, engine: Engine | None = None) -> None:
         """Load the weights. ``engine`` replaces the one chosen. Raises SetupError for weights or a device that fail."""
         device = choose_device(settings.device)
-        self._ready = False
         self._engine = engine or _load_engine(settings, device)
         self._for_documents = self._engine.takes_prefill
         self.needs_soft_mask = not self._for_documents
         self.needs_structure = not (self._for_documents or self._engine.makes_structure)
-        if self._for_documents and not self._engine.makes_structure:
-            grey_structure(np.zeros((16, 16, 3), np.uint8))  # what it is compiled to is read with the first map
         self._threads = settings.threads if self._engine.side_by_side else 1
         self.batch_size = _first_batch_size(device) if settings.batch_size == "auto" else settings.batch_size
 
@@ -69,9 +66,6 @@ class CtrnetRemover:
         ``prefills``, (S, S, 3) uint8 RGB each, are the tiles as ``remover.fill.fill`` leaves them, for callers who have
         them already. Raises MemoryError when a single tile does not fit.
         """
-        if not self._ready:  # not when loaded: text may still be looked for, and what that takes is to be given back
-            keep_tensors_together()
-            self._ready = True
         done: list[RestoredTile] = []
         while len(done) < len(tiles):
             waiting = tiles[len(done) :]
@@ -139,7 +133,9 @@ def _load_engine(settings: RemoverSettings, device: str) -> Engine:
         raise SetupError("remover ctrnet needs weights", "name a checkpoint with --weights FILE")
     keep_weights_apart()
     precision = choose_precision(settings.precision, device)
-    return create_engine(InferenceGenerator(load_generator(weights)), device, precision, settings)
+    engine = create_engine(InferenceGenerator(load_generator(weights)), device, precision, settings)
+    keep_tensors_together()
+    return engine
 
 
 def _as_batch(images: Sequence[Array]) -> Array:

@@ -31,7 +31,6 @@ from pipeline.zones import zones_file
 from workflows.config import RunSettings
 from workflows.pages.anonymity import hide_seams
 from workflows.pages.codes import codes_left
-from workflows.pages.loading import loading_beside
 from workflows.pages.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.pages.selecting import select_ink, text_policy
 from workflows.pages.sight import Scope
@@ -104,9 +103,7 @@ def prepare_page(ref: PageRef, settings: RunSettings) -> PreparedPage:
     with clock.stage("rasterize"):
         page = rasterize_page(ref, _raster_settings(settings))
     with clock.stage("detect"):
-        detector = make_detector(settings.detector, detector_settings(settings))
-        with loading_beside(settings):
-            regions = detector.detect(page.image, ref)
+        regions = make_detector(settings.detector, detector_settings(settings)).detect(page.image, ref)
     with clock.stage("strokes"):
         chosen = select_ink(page, regions, settings, partial(_ink, settings), partial(_read, settings))
         ink = chosen.ink
