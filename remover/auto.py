@@ -23,11 +23,14 @@ from remover.fill import fill, has_greys
 from remover.windows import Window, plan_windows
 
 # Grey levels by which the known pixels of a square vary, after a blur that takes most of a scan's grain off. On the
-# sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge. What stands beside a
-# rule but not on it is filled as well, or better: squares of 11 px and levels of 4.5 to 7.5 show the network 1.4 times
-# the area, on scans and on clean pages, for 0.02 dB on scans (0.14 on a Chinese page) and 0.3 dB less on clean ones.
-FLAT, UNEVEN = 8.0, 11.0
-SPREAD_SIDE = 7  # px, the square: what is farther from a stroke than half of it, and the blur, does not run under it
+# sample scans that is 1.0 to 1.6 on paper with its grain and 10 to 60 beside a rule or an edge; beside pale rules less.
+# Of the strokes below 5, half to all of a page's, the fill's error is the grain's (1.7 to 2.5 grey levels; 2.8 on two
+# pages of shading and photographs, where it begins to rise at 4), whatever it is on the others (up to 30). With 8 and
+# 11, gaps are left in rules 2 px wide and 35 grey levels darker than the paper.
+FLAT, UNEVEN = 5.5, 7.5
+# px, the square: what is farther from a stroke than half of it, and the blur, does not run under it. 11 px, and levels
+# from 4.5 on, show the network 1.35 times the area, for 0.02 dB on scans and 0.3 dB less on clean pages.
+SPREAD_SIDE = 7
 GRAIN_SIGMA = 1.0  # px, of the blur
 LEAST_KNOWN = 0.1  # the share of a square that must be known to say anything
 # The share of a light stroke's contrast that the network may leave. It was shown few of them: of white letters in a

@@ -153,6 +153,16 @@ def test_a_stroke_beside_a_rule_but_not_on_it_is_filled():
     assert (measure_unevenness(image, mask)[mask] == 1).all()
 
 
+@pytest.mark.parametrize(("width", "darker"), [(3, 25), (2, 35), (1, 50)])
+def test_a_stroke_across_a_pale_rule_is_not_filled(width, darker):
+    image = np.full((128, 128, 3), 230.0)
+    image[60 : 60 + width] -= darker
+    image = cv2.GaussianBlur(image, (0, 0), 0.6) + np.random.default_rng(0).normal(0, 1.5, (128, 128, 1))
+    mask = np.zeros((128, 128), bool)
+    mask[20:100, 60:65] = True
+    assert (measure_unevenness(image.clip(0, 255).astype(np.uint8), mask)[mask] > 0.5).all()
+
+
 def test_a_stroke_along_a_rule_is_not_taken_for_one_on_flat_paper():
     image = np.full((128, 128, 3), 225, np.uint8)
     image[:, 60:63] = 60

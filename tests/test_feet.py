@@ -57,6 +57,15 @@ def test_rules_that_run_on_below_a_box_are_no_feet():
     assert (without_feet(box, page) == box).all()
 
 
+def test_a_box_whose_lines_cross_at_its_corners_is_one():
+    page = np.zeros((100, 100), bool)
+    for place in (20, 60):
+        page[place : place + 3, 14:69] = page[14:69, place : place + 3] = True
+    frame = page.copy()
+    frame[:20] = frame[63:] = frame[:, :20] = frame[:, 63:] = False
+    assert (without_feet(frame, page) == frame).all()
+
+
 def test_a_rule_under_a_box_is_no_foot():
     page = np.zeros((140, 100), bool)
     page[20:62, 20:62] = True

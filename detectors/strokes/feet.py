@@ -15,6 +15,7 @@ LEAST = 2  # px that feet reach out at least ...
 LEAST_SHARE = 0.03  # ... and of the frame's height; letters do by 0.05 to 0.13, their rims left out
 MOST_SHARE = 0.22  # of it; longer ones are rules that run on
 CORNER = 0.25  # of its width: so near its ends they stand
+CROSSING = 3  # sides with feet, and more: a box whose lines were drawn too long
 MIDDLE = 0.35, 0.65  # between these shares of its width there is none
 
 
@@ -29,8 +30,9 @@ def without_feet(frames: Array, shapes: Array) -> Array:
         reach = int(np.ceil(MOST_SHARE * max(width, height))) + 1
         window = np.s_[max(y - reach, 0) : y + height + reach, max(x - reach, 0) : x + width + reach]
         frame, around = label[window] == number, shapes[window]
-        # a page may lie on its side
-        kept[number] = not any(_stands(np.rot90(frame, turn), np.rot90(around, turn)) for turn in range(4))
+        # a page may lie on its side, and serifs stand out above; where all corners do, the lines of a box cross
+        sides = sum(_stands(np.rot90(frame, turn), np.rot90(around, turn)) for turn in range(4))
+        kept[number] = not 0 < sides < CROSSING
     kept[0] = False
     return np.asarray(kept[label])
 
