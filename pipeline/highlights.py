@@ -29,7 +29,8 @@ RIM = 4  # px from known ink that are looked at for more
 STRIP = 512  # px: rows that are looked at at once
 _WIDE = 2 * REACH + 1
 _PLACE_BITS = 8  # hold a place in a window, counted from 1
-_PLACES = np.arange(1, _WIDE + 1, dtype=np.int32)
+assert _WIDE < 1 << _PLACE_BITS
+_PLACES = np.arange(1, _WIDE + 1, dtype=np.uint16)
 _AT_ONCE = 1 << 14  # places that are sorted at once: 20 MB
 _HIGH = 21  # px: of the rows around, whether ink is darker than what is behind it
 
@@ -172,7 +173,7 @@ def _typical(around: Array) -> Array:
     """Which of the levels of each row (N, W) int16 is typical, (N,) int, or -1 as above."""
     known = around >= 0
     # level and place in one number: short numbers are sorted many times as fast as places by what stands there
-    order = np.where(known, (around << _PLACE_BITS) + _PLACES, 0).astype(np.uint16)
+    order = np.where(known, (around.astype(np.uint16) << _PLACE_BITS) | _PLACES, 0)
     order.sort(axis=1)
     count = known.sum(axis=1)
     number = np.arange(len(around))

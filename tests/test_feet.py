@@ -8,7 +8,7 @@ import pymupdf
 import pytest
 
 from detectors.strokes.boxes import check_boxes, letters_like_boxes
-from detectors.strokes.feet import without_feet
+from detectors.strokes.feet import on_feet, without_feet
 
 
 def letters(text, size, dpi, slope=0.0):
@@ -64,6 +64,15 @@ def test_a_box_whose_lines_cross_at_its_corners_is_one():
     frame = page.copy()
     frame[:20] = frame[63:] = frame[:, :20] = frame[:, 63:] = False
     assert (without_feet(frame, page) == frame).all()
+
+
+def test_what_has_feet_above_and_below_is_no_box_for_sure_and_no_letter_either():
+    page = np.zeros((100, 100), bool)
+    for place in (20, 60):
+        page[place : place + 3, 20:63] = page[16:67, place : place + 3] = True
+    frame = page.copy()
+    frame[:20] = frame[63:] = False
+    assert not without_feet(frame, page).any() and not on_feet(frame, page).any()
 
 
 def test_a_rule_under_a_box_is_no_foot():

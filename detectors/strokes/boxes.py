@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from detectors.strokes.feet import without_feet
+from detectors.strokes.feet import on_feet, without_feet
 from pipeline.masks import grow
 from pipeline.types import Array
 
@@ -51,8 +51,7 @@ def letters_like_boxes(dark: Array) -> Array:
 
     Of such a letter at a line's end the network takes a stroke or two for a rule's.
     """
-    frames = _frames(dark, _frame)
-    return frames & ~without_feet(frames, dark)
+    return on_feet(_frames(dark, _frame), dark)
 
 
 def not_between(boxes: Array, shapes: Array) -> Array:
