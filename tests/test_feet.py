@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pymupdf
 import pytest
+from ink import square_frame
 
 from detectors.strokes.boxes import check_boxes, letters_like_boxes
 from detectors.strokes.feet import on_feet, without_feet
@@ -40,48 +41,39 @@ def test_letters_that_look_like_boxes_are_none(size, dpi, slope, turn):
 @pytest.mark.parametrize("slope", [0.0, 2.0, 10.0])
 @pytest.mark.parametrize("turn", range(4))
 def test_boxes_have_no_feet_however_they_lie(side, slope, turn):
-    canvas = np.zeros((2 * side + 40, 2 * side + 40), np.uint8)
-    middle = (canvas.shape[1] / 2, canvas.shape[0] / 2)
-    corners = cv2.boxPoints((middle, (side, side * 1.1), slope))
-    cv2.polylines(canvas, [np.int32(corners * 16)], True, 255, max(1, side // 14), cv2.LINE_AA, shift=4)
-    box = np.ascontiguousarray(np.rot90(canvas > 110, turn))
+    box = np.ascontiguousarray(np.rot90(square_frame(2 * side + 40, side, max(1, side // 14), slope), turn))
     assert (without_feet(box, box) == box).all()
 
 
+def crossing(side, above):
+    """A box's frame and all of its lines, (H, W) bool: level ones run on by ``side`` px, others by ``above``."""
+    page, frame = np.zeros((100, 100), bool), np.zeros((100, 100), bool)
+    for place in (20, 60):
+        page[place : place + 3, 20 - side : 63 + side] = page[20 - above : 63 + above, place : place + 3] = True
+    frame[20:63, 20:63] = page[20:63, 20:63]
+    return frame, page
+
+
 def test_rules_that_run_on_below_a_box_are_no_feet():
-    page = np.zeros((140, 100), bool)
-    page[20:62, 20:62] = True
-    page[23:59, 23:59] = False
-    box = page.copy()
-    page[62:130, 20:23] = page[62:130, 59:62] = True
+    box, page = crossing(0, 0)
+    page[63:95, 20:23] = page[63:95, 60:63] = True
+    assert (without_feet(box, page) == box).all()
+
+
+def test_a_rule_under_a_box_is_no_foot():
+    box, page = crossing(0, 0)
+    page[63:67, 5:95] = True
     assert (without_feet(box, page) == box).all()
 
 
 def test_a_box_whose_lines_cross_at_its_corners_is_one():
-    page = np.zeros((100, 100), bool)
-    for place in (20, 60):
-        page[place : place + 3, 14:69] = page[14:69, place : place + 3] = True
-    frame = page.copy()
-    frame[:20] = frame[63:] = frame[:, :20] = frame[:, 63:] = False
-    assert (without_feet(frame, page) == frame).all()
+    box, page = crossing(6, 6)
+    assert (without_feet(box, page) == box).all() and not on_feet(box, page).any()
 
 
 def test_what_has_feet_above_and_below_is_no_box_for_sure_and_no_letter_either():
-    page = np.zeros((100, 100), bool)
-    for place in (20, 60):
-        page[place : place + 3, 20:63] = page[16:67, place : place + 3] = True
-    frame = page.copy()
-    frame[:20] = frame[63:] = False
-    assert not without_feet(frame, page).any() and not on_feet(frame, page).any()
-
-
-def test_a_rule_under_a_box_is_no_foot():
-    page = np.zeros((140, 100), bool)
-    page[20:62, 20:62] = True
-    page[23:59, 23:59] = False
-    box = page.copy()
-    page[62:66, 5:95] = True
-    assert (without_feet(box, page) == box).all()
+    box, page = crossing(0, 4)
+    assert not without_feet(box, page).any() and not on_feet(box, page).any()
 
 
 def test_nothing_comes_of_nothing():
