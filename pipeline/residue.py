@@ -23,6 +23,8 @@ LEGIBLE = 0.8  # a reader's score: planted words and letters 1.0, icons, photogr
 LEGIBLE_WORD, LEAST_LETTERS = 0.72, 3  # for several characters: script on a logo 0.75
 TALL, SURELY_LEGIBLE = 120, 0.9  # px, and a score: in photographs, large patches are read as single characters
 HALF_LEGIBLE = 0.5  # ... and where the stroke network sees ink as well
+# letters, and a score: seen in a mirror, rows of bubbles read as 0000, and a picture once as seven letters at 0.87
+PHRASES, LEAST_DIFFERENT = ((6, 0.95), (8, 0.9), (12, 0.8)), 4
 LEAST_INK = 0.01  # the share of a region's pixels that looks like ink, where it holds text
 LEAST_PIXELS = 8  # and so many of them
 LEAST_CONTRAST = 12  # grey levels by which ink stands out, at least ...
@@ -63,17 +65,28 @@ class Shapes(NamedTuple):
 def stretch_removed(image: Array, removed: Array) -> Array:
     """A copy of a cleaned page in which what was removed, and what is near it, has its contrast stretched.
 
-    ``image`` (H, W, 3) uint8 RGB, ``removed`` (H, W) bool. Grain is blurred first: a fill without any would show.
+    ``image`` (H, W, 3) uint8 RGB, ``removed`` (H, W) bool.
     """
-    if not removed.any() or min(image.shape[:2]) < 2:
+    if not removed.any():
         return image.copy()
     side = 2 * _STRETCH_REACH + 1
     near = cv2.blur(cv2.dilate(removed.astype(np.float32), np.ones((side, side), np.uint8)), (9, 9))[..., None]
+    return np.rint(image + near * (_stretched(image) - image)).clip(0, 255).astype(np.uint8)
+
+
+def stretch(image: Array) -> Array:
+    """A copy of a page (H, W, 3) uint8 RGB with its contrast stretched around its paper."""
+    return np.rint(_stretched(image)).clip(0, 255).astype(np.uint8)
+
+
+def _stretched(image: Array) -> Array:
+    """(H, W, 3) float32, beyond what a pixel holds. Grain is blurred first: a fill without any would show."""
+    if min(image.shape[:2]) < 2:
+        return image.astype(np.float32)
     half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     paper = cv2.resize(cv2.medianBlur(half, _PAPER_SIDE), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
-    stretched = paper + _GAIN * (smooth.astype(np.float32) - paper)
-    return np.rint(image + near * (stretched - image)).clip(0, 255).astype(np.uint8)
+    return np.asarray(paper + _GAIN * (smooth.astype(np.float32) - paper))
 
 
 def has_ghost(image: Array, removed: Array, polygon: Array) -> bool:
@@ -136,6 +149,13 @@ def is_word(reading: Reading) -> bool:
 def is_half_word(reading: Reading) -> bool:
     """Whether a region that was text before something was removed from it still reads as several characters."""
     return _is_wordy(reading) and reading.score >= HALF_LEGIBLE
+
+
+def is_phrase(reading: Reading) -> bool:
+    """Whether a region reads so surely, and as so much, that it is text whatever the stroke network says."""
+    characters = [c for c in reading.text if c.isalnum()]
+    surely = any(len(characters) >= least and reading.score >= score for least, score in PHRASES)
+    return surely and len(set(characters)) >= LEAST_DIFFERENT
 
 
 def _is_wordy(reading: Reading) -> bool:

@@ -16,7 +16,7 @@ def fail_closed(page: PageResult) -> PageResult:
     where = f"page {page.ref.page_number} of {Path(page.ref.document).name}"
     kind, what = "InDoubt", f"{where}: {'; '.join(page.doubts)}"
     if page.residual_count:
-        kind, what = "TextLeft", f"{where} may still hold text"
+        kind, what = "TextLeft", "; ".join((f"{where} may still hold text", *page.doubts))
     remedy = "look at it without --anonymize, and help with --zones or --detector annotated"
     return replace(page, failure=Failure(kind, "verify", what, remedy), path=None)
 

@@ -22,17 +22,16 @@ from pipeline.masks import polygon_mask, soft_mask
 from pipeline.previews import PageViews
 from pipeline.readings import Reading
 from pipeline.results import Failure, PageResult
-from pipeline.shadows import runs_into_shadow
 from pipeline.structure import structure_at
 from pipeline.tiling import PageMaps, cut_tiles, plan_tiles
-from pipeline.type_size import is_type_too_small
 from pipeline.types import Array, Page, PageRef, PreparedPage, RestoredTile, TextRegion
 from pipeline.zones import zones_file
 from workflows.config import RunSettings
 from workflows.pages.anonymity import hide_seams
-from workflows.pages.codes import codes_left
+from workflows.pages.doubtful import doubts_about
+from workflows.pages.mirror import look_in_mirror
 from workflows.pages.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
-from workflows.pages.selecting import select_ink, text_policy
+from workflows.pages.selecting import select_ink
 from workflows.pages.sight import Scope
 from workflows.pages.stages import StageClock, travels
 from workflows.pages.tools import (
@@ -50,16 +49,6 @@ from workflows.pages.verification import Verdict, verify
 
 # Threads work on parts of a page side by side (``pipeline.threads``), each part on one of its own
 cv2.setNumThreads(1)
-
-SHADED = (
-    "text runs into a shadow that was scanned as black, and no detector sees what stands in its specks: look there, "
-    "and scan the page again in grey, or remove the place with --zones"
-)
-
-SMALL = (
-    "a quarter of the text is so small, 14 px with its margins, that more of it may be overlooked: "
-    "look at the page, or scan it at 150 dpi or more"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +150,14 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
             scope = Scope(prepared.allowed, prepared.form, read, prepared.page.image)
             tools = verification_tools(page.ref, settings, int(np.count_nonzero(prepared.text_mask)))
             verdict = verify(page.image, prepared.text_mask, tools, scope)
+            if settings.remove == "all":  # in a mirror, ink of the kind that stays reads as something, too
+                verdict = look_in_mirror(verdict, tools, scope)
             page = replace(page, image=verdict.image)
     if settings.anonymize:
         with clock.stage("grain"):
             page = replace(page, image=hide_seams(prepared, verdict))
-    prepared = replace(prepared, doubts=(*prepared.doubts, *_doubts(prepared, page, settings)))
+    doubts = doubts_about(prepared, page.image, verdict, settings)
+    prepared = replace(prepared, doubts=(*prepared.doubts, *doubts))
     with clock.stage("write"):
         encode_page(page, target.kind, _write_settings(settings), Path(target.path))
     goes = dict(prepared.goes)
@@ -179,18 +171,6 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
     told = _tell(prepared, verdict, goes, settings)
     seconds = prepared.seconds | removed.seconds | clock.seconds
     return replace(told, seconds=seconds, previews=previews, path=target.path)
-
-
-def _doubts(prepared: PreparedPage, cleaned: Page, settings: RunSettings) -> tuple[str, ...]:
-    """Why a person should look at a cleaned page, besides text that was found on it."""
-    codes = codes_left(cleaned.image, prepared.allowed) if settings.anonymize else ()
-    if not settings.verifies or settings.remove == "handwriting":
-        return codes
-    # text that is chosen by what it says may stand anywhere; where else only a part goes, it stands there
-    where = None if text_policy(settings) else prepared.allowed
-    outlines = [region.polygon for region in prepared.regions]
-    doubts = {SHADED: runs_into_shadow(prepared.page.image, outlines, where), SMALL: is_type_too_small(outlines, where)}
-    return (*codes, *(doubt for doubt, holds in doubts.items() if holds))
 
 
 def _tell(prepared: PreparedPage, verdict: Verdict, goes: Mapping[str, Array], settings: RunSettings) -> PageResult:
