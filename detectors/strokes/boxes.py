@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from detectors.strokes.feet import on_feet, without_feet
+from detectors.strokes.pieces import chosen_pieces
+from detectors.strokes.syllables import with_vowels, without_vowels
 from pipeline.masks import grow
 from pipeline.types import Array
 
@@ -41,7 +43,8 @@ def check_boxes(ink: Array, seen: Array, dark: Array | None = None) -> Array:
     halo = grow(seen, HALO)
     boxes = np.zeros(ink.shape, bool)
     for shapes in (ink,) if dark is None else (ink, dark):
-        frames = without_feet(_frames(shapes & ~halo, _frame), ink if dark is None else dark)
+        around = ink if dark is None else dark
+        frames = without_vowels(without_feet(_frames(shapes & ~halo, _frame), around), around)
         boxes |= not_between(frames, shapes) | alone(_frames(shapes, _mark), shapes)
     return boxes & ink
 
@@ -51,7 +54,8 @@ def letters_like_boxes(dark: Array) -> Array:
 
     Of such a letter at a line's end the network takes a stroke or two for a rule's.
     """
-    return on_feet(_frames(dark, _frame), dark)
+    frames = _frames(dark, _square)
+    return on_feet(frames, dark) | with_vowels(frames, dark)
 
 
 def not_between(boxes: Array, shapes: Array) -> Array:
@@ -75,24 +79,14 @@ def _kept(boxes: Array, shapes: Array, lowest: float, is_letter: Callable[[list[
 
     That are shapes which are no boxes, no larger than a letter beside them would be, and no lower than ``lowest``.
     """
-    if not boxes.any():
-        return boxes
-    count, label, own, _ = cv2.connectedComponentsWithStats(boxes.view(np.uint8), connectivity=8)
-    others = shapes & ~grow(boxes, 1)
-    kept = np.zeros(count, bool)
-    for number in range(1, count):
-        x, y, width, height = (int(value) for value in own[number, :4])
-        side = max(width, height)
-        # what is near and reaches out of this is larger than any letter that counts
-        left, top = max(x - AROUND * side, 0), max(y - AROUND * side, 0)
-        seen = others[top : y + height + AROUND * side, left : x + width + AROUND * side]
-        kept[number] = not is_letter(_neighbours(seen, (x - left, y - top, width, height), lowest))
-    return boxes & kept[label]
+    others = shapes & ~grow(boxes, 1) if boxes.any() else shapes
+    # what is near and reaches out of a window of this size is larger than any letter that counts
+    return chosen_pieces(boxes, AROUND, lambda at, box: not is_letter(_neighbours(others[at], box, lowest)))
 
 
-def _neighbours(shapes: Array, box: tuple[int, int, int, int], lowest: float) -> list[bool]:
-    """Whether there is a shape like a letter right on the left, on the right, above and below a box x, y, w, h."""
-    x, y, width, height = box
+def _neighbours(shapes: Array, box: Array, lowest: float) -> list[bool]:
+    """Whether there is a shape like a letter right on the left, on the right, above and below a box, (H, W) bool."""
+    x, y, width, height = cv2.boundingRect(box.view(np.uint8))
     side = max(width, height)
     _, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(shapes).view(np.uint8), connectivity=8)
     left, top, wide, high = stats[1:, :4].T
@@ -152,6 +146,12 @@ def _frame(piece: Array) -> Array | None:
     return box.frame(piece.shape) if box.is_frame(FRAME) else None
 
 
+def _square(piece: Array) -> Array | None:
+    """A frame as ``_frame`` gives it, but no ring."""
+    box = _Box.around(piece)
+    return box.frame(piece.shape) if box.is_frame(FRAME) and box.has_corners() else None
+
+
 def _mark(piece: Array) -> Array | None:
     """A mark as ``_frame`` gives a frame."""
     if min(piece.shape) < LEAST_MARK:
@@ -184,7 +184,14 @@ class _Box:
         inside = self._depth.min(axis=1) <= max(share * self._shorter, 2.0)
         if float(inside.mean()) < FRAME_SHARE or any(self._gaps(side) for side in range(4)):
             return False
-        return self._shorter < LARGE or self._count_corners() >= 3
+        return self._shorter < LARGE or self.has_corners()
+
+    def has_corners(self) -> bool:
+        """Whether no more than one of its corners is gone."""
+        near = np.float32(max(CORNER * self._shorter, 2.0))
+        signs = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], np.float32)
+        away = np.linalg.norm(self._placed[None] - (signs * self._half)[:, None], axis=2).min(axis=1)
+        return int(np.count_nonzero(away <= near)) >= 3
 
     def is_solid(self, piece: Array) -> bool:
         """Whether a piece (H, W) bool is all of the band along its sides, corners too, and nothing within."""
@@ -207,13 +214,6 @@ class _Box:
         grid = np.stack(np.meshgrid(np.arange(shape[1]), np.arange(shape[0])), axis=-1).astype(np.float32)
         away: Array = np.abs((grid - np.float32(self._middle)) @ self._axes.T)
         return np.asarray((self._half - away).min(axis=2))
-
-    def _count_corners(self) -> int:
-        """How many of its corners are there."""
-        near = np.float32(max(CORNER * self._shorter, 2.0))
-        signs = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], np.float32)
-        away = np.linalg.norm(self._placed[None] - (signs * self._half)[:, None], axis=2).min(axis=1)
-        return int(np.count_nonzero(away <= near))
 
     def _gaps(self, side: int) -> bool:
         """Whether too much is missing along one of the sides."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from detectors.strokes.boxes import not_beside_higher, not_between
 from detectors.strokes.feet import without_feet
+from detectors.strokes.syllables import without_vowels
 from pipeline.masks import grow
 from pipeline.types import Array
 
@@ -46,7 +47,7 @@ def enclosing_frames(dark: Array, seen: Array) -> Array:
         # of one that nothing touches and the network sees nothing of, ``boxes`` tells whether it is a box
         if share <= PARTLY and (touched or share > 0):
             frames[window] |= frame | (grow(frame, RIM) & ~grow(marks & ~frame, RIM))
-    return without_feet(not_beside_higher(not_between(frames, dark), dark), dark)
+    return without_vowels(without_feet(not_beside_higher(not_between(frames, dark), dark), dark), dark)
 
 
 def _square_holes(dark: Array) -> Iterator[tuple[int, int, Array]]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
+from detectors.strokes.pieces import Window, chosen_pieces
 from pipeline.types import Array
 
 LEAST = 2  # px that feet reach out at least ...
@@ -37,18 +37,13 @@ def on_feet(frames: Array, shapes: Array) -> Array:
 
 def _with_sides(frames: Array, shapes: Array, wanted: Callable[[int], bool]) -> Array:
     """Those of the frames of which the number of sides with feet is ``wanted``."""
-    if not frames.any():
-        return frames
-    count, label, stats, _ = cv2.connectedComponentsWithStats(frames.view(np.uint8), connectivity=8)
-    kept = np.zeros(count, bool)
-    for number in range(1, count):
-        x, y, width, height = (int(value) for value in stats[number, :4])
-        reach = int(np.ceil(MOST_SHARE * max(width, height))) + 1
-        window = np.s_[max(y - reach, 0) : y + height + reach, max(x - reach, 0) : x + width + reach]
-        frame, around = label[window] == number, shapes[window]
+
+    def is_wanted(window: Window, frame: Array) -> bool:
+        around = shapes[window]
         # a page may lie on its side
-        kept[number] = wanted(sum(_stands(np.rot90(frame, turn), np.rot90(around, turn)) for turn in range(4)))
-    return np.asarray(kept[label])
+        return wanted(sum(_stands(np.rot90(frame, turn), np.rot90(around, turn)) for turn in range(4)))
+
+    return chosen_pieces(frames, MOST_SHARE, is_wanted)
 
 
 def _stands(frame: Array, shapes: Array) -> bool:

@@ -160,15 +160,15 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, t
     vetoed &= ~doubted
     ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
     sure = likelihood(levels) >= SURE
-    stays = without_letters(seen.bubbles, seen.dark, sure)
+    bubbles = without_letters(seen.bubbles, seen.dark, sure)
     jobs = (
-        partial(check_boxes, ink & ~stays, sure, seen.dark),
+        partial(check_boxes, ink & ~bubbles, sure, seen.dark),
         partial(enclosing_frames, seen.dark, sure),
         partial(letters_like_boxes, seen.dark),
     )
     boxes, enclosing, letters = map_in_threads(lambda job: job(), jobs, threads)
-    stays = stays | boxes
-    ink = (ink & ~stays) | (classical & letters)
+    stays = bubbles | boxes
+    ink = (ink & ~stays) | (classical & letters & ~bubbles)
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
     return ink & ~enclosing
 
