@@ -33,10 +33,9 @@ from blank_pages import TEXTS, all_blanks, printed_pages, set_text
 
 from pipeline.types import Array, PageRef
 from workflows.config import RunSettings
-from workflows.pages.mirror import look_in_mirror
 from workflows.pages.sight import Tools
 from workflows.pages.tools import verification_tools
-from workflows.pages.verification import EVERYWHERE, Verdict, verify
+from workflows.pages.verification import Verdict, verify
 
 FOUND = 0.9  # of a text's ink
 
@@ -48,8 +47,6 @@ def look_at_blank(blank: Array, tools: Tools) -> tuple[dict[str, Any], Verdict]:
         removed = tools.find_ink(page, tools.detect(page))
         page = tools.remove(page, removed)
     verdict = verify(page, removed, tools)
-    if not tools.by_ink:
-        verdict = look_in_mirror(verdict, tools, EVERYWHERE)
     row: dict[str, Any] = {"found": {c.name: c.found for c in verdict.checks}, "attempts": verdict.attempts}
     row |= {"left": len(verdict.residual), "changed": round(float(verdict.mask.mean()), 5)}
     row["removed_at_first"] = round(float(removed.mean()), 5)

@@ -128,4 +128,3 @@ def looks_clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("workflows.pages.tasks.verify", lambda image, mask, *_: Verdict(image, mask, (), 0, ()))
     monkeypatch.setattr("workflows.pages.tasks.verification_tools", lambda *_: None)
-    monkeypatch.setattr("workflows.pages.tasks.look_in_mirror", lambda verdict, *_: verdict)

@@ -7,12 +7,17 @@ from pipeline.type_size import is_type_too_small
 from pipeline.types import Array, PreparedPage
 from workflows.config import RunSettings
 from workflows.pages.codes import codes_left
-from workflows.pages.mirror import MIRROR
+from workflows.pages.pale import MIRROR, PALE
 from workflows.pages.selecting import text_policy
 from workflows.pages.verification import Verdict
 
 MIRRORED = (
     "print of the other side shines through and can be read in a mirror: scan the page with a black sheet behind it"
+)
+
+FAINT = (
+    "text that is hardly darker or lighter than the paper can be read where the contrast is stretched: look there, "
+    "and remove the place with --detector annotated --mask polygons"
 )
 
 SHADED = (
@@ -34,8 +39,10 @@ def doubts_about(prepared: PreparedPage, cleaned: Array, verdict: Verdict, setti
     # text that is chosen by what it says may stand anywhere; where else only a part goes, it stands there
     where = None if text_policy(settings) else prepared.allowed
     outlines = [region.polygon for region in prepared.regions]
+    found = {check.name for check in verdict.checks if check.found}
     doubts = {
-        MIRRORED: any(check.name == MIRROR and check.found for check in verdict.checks),
+        MIRRORED: MIRROR in found,
+        FAINT: PALE in found,
         SHADED: runs_into_shadow(prepared.page.image, outlines, where),
         SMALL: is_type_too_small(outlines, where),
     }

@@ -98,7 +98,7 @@ class Look:
 
     def at_page(self, page: Array, removed: Array) -> Findings:
         """What is left, each found once."""
-        image = self._without_what_stays(page)
+        image = self.without_what_stays(page)
         ink = self.tools.read_ink(image, None)
         if self.tools.by_ink:
             return Findings({STROKES: self._written(ink.levels)}, ink.spared)
@@ -129,7 +129,7 @@ class Look:
 
     def nearby(self, page: Array, before: Sequence[Array]) -> list[Array]:
         """What is left after another removal, around what was found ``before`` it."""
-        image = self._without_what_stays(page)
+        image = self.without_what_stays(page)
         near = polygon_mask([grown(p) for p in before], *self.allowed.shape)
         levels = self.tools.read_ink(image, near).levels
         if self.tools.by_ink:
@@ -154,7 +154,7 @@ class Look:
 
     def still_told(self, page: Array, among: Sequence[Array]) -> list[Array]:
         """Where text can be read on that stood among these polygons at first, though no ink of it may be left."""
-        return self._traces(self._without_what_stays(page), among, ())
+        return self._traces(self.without_what_stays(page), among, ())
 
     def _traces(self, image: Array, among: Sequence[Array], known: Sequence[Array]) -> list[Array]:
         """Traces of text; only ``among`` polygons if there are any, and not of what is ``known``."""
@@ -162,7 +162,8 @@ class Look:
             return []
         return self.traces.legible(image, lambda p: not covered(p, known) and (not among or covered(p, among)))
 
-    def _without_what_stays(self, image: Array) -> Array:
+    def without_what_stays(self, image: Array) -> Array:
+        """The image (H, W, 3) uint8 RGB with a form's print and blanks painted out."""
         if self.paper is None or self.stays is None:
             return image
         return np.where(self.stays[..., None], self.paper, image)

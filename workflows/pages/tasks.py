@@ -29,7 +29,6 @@ from pipeline.zones import zones_file
 from workflows.config import RunSettings
 from workflows.pages.anonymity import hide_seams
 from workflows.pages.doubtful import doubts_about
-from workflows.pages.mirror import look_in_mirror
 from workflows.pages.pictures import PageTarget, make_folder, outlines, save_previews, show_choice
 from workflows.pages.selecting import select_ink
 from workflows.pages.sight import Scope
@@ -150,8 +149,6 @@ def finish_page(prepared: PreparedPage, removed: RemovedText, settings: RunSetti
             scope = Scope(prepared.allowed, prepared.form, read, prepared.page.image)
             tools = verification_tools(page.ref, settings, int(np.count_nonzero(prepared.text_mask)))
             verdict = verify(page.image, prepared.text_mask, tools, scope)
-            if settings.remove == "all":  # in a mirror, ink of the kind that stays reads as something, too
-                verdict = look_in_mirror(verdict, tools, scope)
             page = replace(page, image=verdict.image)
     if settings.anonymize:
         with clock.stage("grain"):

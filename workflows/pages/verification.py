@@ -19,7 +19,8 @@ from pipeline.residue import BELIEVED
 from pipeline.results import Check
 from pipeline.types import Array
 from workflows.pages.looking import READER, Look
-from workflows.pages.polygons import as_regions, grown
+from workflows.pages.pale import MIRROR, PALE, find_pale_text
+from workflows.pages.polygons import as_regions, covered, grown
 from workflows.pages.sight import Scope, Tools
 
 TOGETHER, SPARED = 12, 100  # px between pieces of one place, and of it that are worth a note
@@ -63,7 +64,16 @@ def verify(cleaned: Array, removed: Array, tools: Tools, scope: Scope = EVERYWHE
         verdict = replace(verdict, residual=tuple(look.nearby(verdict.image, before)), attempts=verdict.attempts + 1)
     if verdict.residual and tools.by_ink and not tools.whole_regions:
         return _undo(verdict, cleaned, removed, first)
-    return verdict
+    # ink of the kind that stays reads as something, pale or in a mirror
+    return verdict if tools.by_ink else _with_pale_text(verdict, look)
+
+
+def _with_pale_text(verdict: Verdict, look: Look) -> Verdict:
+    """The verdict on a page, and text on it that is too pale for the looks before."""
+    pale = find_pale_text(verdict.image, look)
+    straight = [polygon for polygon in pale.straight if not covered(polygon, verdict.residual)]
+    checks = (*verdict.checks, Check(PALE, len(straight)), Check(MIRROR, len(pale.mirrored)))
+    return replace(verdict, residual=(*verdict.residual, *straight, *pale.mirrored), checks=checks)
 
 
 def _told(spared: Array) -> tuple[str, ...]:
