@@ -144,7 +144,11 @@ def test_points_and_fractions_say_the_same(sides: tuple[float, ...], width: int,
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     points = tuple((x * width * scale, y * height * scale) for x, y in corners)
     zones = [Zone("f", "keep", "fraction", corners), Zone("p", "keep", "pt", points)]
-    first, second = zones_on_page(zones, 0, width, height, scale)
+    placed = zones_on_page(zones, 0, width, height, scale)
+    if len(placed) < 2:  # a sliver of no area
+        assert min((right - left) * width, (bottom - top) * height) < 0.01
+        return
+    first, second = placed
     assert np.allclose(first.polygon, second.polygon, atol=0.01)
     assert (first.polygon >= 0).all() and (first.polygon <= (width, height)).all()
 
