@@ -1,7 +1,7 @@
 """Looking at a cleaned page for text too pale for all other looks, and in a mirror.
 
-The contrast of the whole page is stretched. The detector finds lines of mirrored text as well as others, but neither it
-nor the recognizer knows mirrored letters, and to the stroke network pale print is paper: that of the other side, which
+The contrast of the whole page is stretched. The detector finds lines of mirrored text as well as others, but the
+recognizer knows no mirrored letters, and to the stroke network pale print is paper: that of the other side, which
 shines through, can be read in a mirror only. What is found is not removed: no mask of ink has it, and it may be a part
 of what is there, the rest being too pale to be found.
 """
