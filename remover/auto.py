@@ -1,8 +1,8 @@
 """A plain fill where the paper around the strokes is flat, CTRNet where it is not.
 
 On flat paper a median of what is known is as good as a network and some hundred times as fast; across rules, frames,
-pictures and print it is not. How uneven the known pixels around a stroke are decides for all of the stroke, so that
-there is no seam in it. A tile that is flat throughout never sees the network.
+pictures and print it is not. In highlights the fill is better, too. How uneven the known pixels around a stroke are
+decides for all of the stroke, so that there is no seam in it. A tile that is flat throughout never sees the network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.paper import from_nearest
 from pipeline.threads import map_in_threads
 from pipeline.types import Array, Box, RestoredTile, Tile
 from remover.base import RemoverSettings
-from remover.fill import fill, has_greys
+from remover.fill import fill_and_tell, has_greys
 from remover.windows import Window, plan_windows
 
 # Grey levels by which the known pixels of a square vary, after a blur that takes most of a scan's grain off. On the
@@ -83,8 +83,11 @@ class AutoRemover:
     def remove(self, tiles: Sequence[Tile]) -> tuple[RestoredTile, ...]:
         """See ``Remover.remove``. Raises MemoryError when a single tile does not fit."""
         threads = self._settings.threads
-        fills = map_in_threads(lambda tile: fill(tile.image, tile.text_mask), tiles, threads)
+        filled_and_told = map_in_threads(lambda tile: fill_and_tell(tile.image, tile.text_mask), tiles, threads)
+        fills = [filled for filled, _ in filled_and_told]
         shares = map_in_threads(lambda tile: measure_unevenness(tile.image, tile.text_mask), tiles, threads)
+        for share, (filled, told) in zip(shares, filled_and_told, strict=True):
+            leave_bands_to_the_fill(share, filled, told)
         chosen = [number for number, share in enumerate(shares) if share.any()]
         if chosen:
             network = self._load()
@@ -133,6 +136,21 @@ def measure_unevenness(image: Array, mask: Array) -> Array:
     most = np.zeros(count, np.float32)
     np.maximum.at(most, strokes[mask], np.clip((spread[mask] - FLAT) / (UNEVEN - FLAT), 0, 1))
     return most[strokes]
+
+
+def leave_bands_to_the_fill(share: Array, filled: Array, told: Array) -> None:
+    """Take the network's ``share``, (H, W) float32, of what highlights tell, but along their edges. In place.
+
+    ``filled`` (H, W, 3) uint8 RGB is what the fill makes of the tile, ``told`` (H, W) bool where a highlight's colour
+    along the row says so. The network was shown few vivid colours: on them it leaves letters that can be read.
+    """
+    if not told.any():
+        return
+    smooth = cv2.GaussianBlur(cv2.cvtColor(filled, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), GRAIN_SIGMA)
+    side = (SPREAD_SIDE, SPREAD_SIDE)
+    mean = cv2.blur(smooth, side)
+    spread = np.sqrt(np.maximum(cv2.blur(smooth * smooth, side) - mean * mean, 0))
+    share[told] *= np.clip((spread[told] - FLAT) / (UNEVEN - FLAT), 0, 1)
 
 
 def believe(image: Array, mask: Array, filled: Array, predicted: Array) -> Array:

@@ -53,20 +53,27 @@ def fill(image: Array, mask: Array) -> Array:
     An image whose known pixels are all 0 or 255 is filled with 0 and 255. A mask that covers everything leaves no
     paper to look at: the image comes back white.
     """
+    return fill_and_tell(image, mask)[0]
+
+
+def fill_and_tell(image: Array, mask: Array) -> tuple[Array, Array]:
+    """As ``fill``, and where highlights tell what is behind the strokes, (H, W) bool."""
+    nowhere = np.zeros(mask.shape, bool)
     if not mask.any():
-        return image.copy()
+        return image.copy(), nowhere
     if mask.all():
-        return np.full_like(image, 255)
+        return np.full_like(image, 255), nowhere
     grey, *others = cv2.split(image)
     if all(cv2.norm(grey, other, cv2.NORM_INF) == 0 for other in others):  # a third of the work
-        paper = cv2.merge([_guess_paper(grey[..., None], mask)] * 3)
+        paper, told = _guess_paper(grey[..., None], mask)
+        paper = cv2.merge([paper] * 3)
     else:
-        paper = _guess_paper(image, mask)
-    return np.asarray(cv2.copyTo(paper, mask.view(np.uint8), image.copy()))  # many times as fast as by index
+        paper, told = _guess_paper(image, mask)
+    return np.asarray(cv2.copyTo(paper, mask.view(np.uint8), image.copy())), told  # many times as fast as by index
 
 
-def _guess_paper(image: Array, mask: Array) -> Array:
-    """What is behind the mask, (H, W, C) uint8; what it says of other pixels is of no use."""
+def _guess_paper(image: Array, mask: Array) -> tuple[Array, Array]:
+    """What is behind the mask, (H, W, C) uint8, and where highlights tell; of other pixels it says nothing."""
     known = (~mask).astype(np.uint8)
     clean = cv2.erode(known, np.ones((3, 3), np.uint8))  # the pixels next to ink carry some of it
     if not clean.any():
@@ -88,7 +95,7 @@ def _guess_paper(image: Array, mask: Array) -> Array:
     cv2.copyTo(behind, told.view(np.uint8), paper)
     if not has_greys(image[~mask]):
         paper = np.where(paper < 128, 0, 255).astype(np.uint8)
-    return paper
+    return paper, told
 
 
 def _span(some: Array) -> slice:

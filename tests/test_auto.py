@@ -17,6 +17,8 @@ from remover.base import RemoverSettings
 from remover.fill import fill
 from remover.windows import CONTEXT, SIDES, plan_windows
 
+BAND = (110, 175, 240)
+
 
 class FakeNetwork:
     """Paints everything in one colour and remembers what it was given."""
@@ -75,6 +77,22 @@ def test_the_network_answers_beside_the_rule_and_the_fill_far_from_it():
     far, beside = given.text_mask & (abs(columns - 201) > 20), given.text_mask & (abs(columns - 201) <= 3)
     assert (answer.image[far] == filled[far]).all()
     assert beside.any() and (answer.image[beside] == network.colour).all()
+
+
+def test_letters_in_a_highlight_are_left_to_the_fill_and_what_reaches_out_of_it_is_not():
+    image = np.full((512, 512, 3), 240, np.uint8)
+    image[100:130, 60:460] = BAND
+    mask = np.zeros((512, 512), bool)
+    for x in range(80, 440, 14):
+        mask[106:138, x : x + 4] = True  # down to below the band
+    image[mask] = 30
+    network = FakeNetwork()
+    (answer,) = AutoRemover(RemoverSettings(), network).remove([Tile(Box(0, 0, 512, 512), image, mask, mask)])
+    inside, beside = mask.copy(), mask.copy()
+    inside[:100], inside[122:] = False, False
+    beside[:127] = False
+    assert inside.any() and (answer.image[inside] == BAND).all()
+    assert beside.any() and (answer.image[beside] == network.colour).mean() > 0.9
 
 
 def test_a_network_that_takes_any_size_sees_less_and_answers_the_same():
