@@ -204,6 +204,23 @@ def test_a_network_that_leaves_some_of_a_light_stroke_is_not_believed(ink, kept,
         assert (restored.image[mask] == fill(image, mask)[mask]).all()
 
 
+@pytest.mark.parametrize("kept", [100, 130, 185])
+def test_a_pen_across_bold_print_is_no_light_stroke(kept):
+    image = np.full((512, 512, 3), 240, np.uint8)
+    image[190:230, 100:400] = 20
+    image[190:230, 100:400:50] = image[190:230, 101:400:50] = 240  # the gaps between bold letters
+    image[190:230, 270:330] = 240
+    mask = np.zeros((512, 512), bool)
+    mask[206:214, 120:330] = True
+    image[mask] = 120
+    given = Tile(Box(0, 0, 512, 512), image, mask, mask)
+    (restored,) = AutoRemover(RemoverSettings(), FakeNetwork((kept, kept, kept))).remove([given])
+    if kept >= 120:
+        assert (restored.image[mask] == kept).all()
+    else:  # darker than the pen: it may be some of it
+        assert (restored.image[mask] == fill(image, mask)[mask]).all()
+
+
 def test_where_nothing_near_is_known_what_is_nearest_says():
     image = np.full((256, 256, 3), 225, np.uint8)
     image[:, ::16] = image[::16] = 100
