@@ -59,7 +59,7 @@ def behind_on_highlights(image: Array, mask: Array, wanted: Array, threads: int 
 
 def _behind_in_strip(image: Array, mask: Array, wanted: Array) -> tuple[Array, Array] | None:
     """As ``behind_on_highlights``, of some rows of a page; None where nothing is told."""
-    coloured = _coloured(image) & ~mask
+    coloured = coloured_pixels(image) & ~mask
     if not (coloured.any() and wanted.any()):
         return None
     wanted = wanted & _are_many(coloured, ~mask)
@@ -97,7 +97,7 @@ def ink_on_highlights(image: Array, ink: Array, threads: int = 1) -> Array:
     return np.asarray(ink | (told & (cv2.subtract(band, grey) > CONTRAST)))
 
 
-def _coloured(image: Array) -> Array:
+def coloured_pixels(image: Array) -> Array:
     """Which pixels are coloured, (H, W) bool."""
     red, green, blue = cv2.split(image)
     channels = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
@@ -154,7 +154,7 @@ def _along_rows(image: Array, coloured: Array, asked: Array) -> tuple[Array, Arr
     smooth = cv2.blur(colours, (3, 1)) / np.maximum(cv2.blur(found, (3, 1)), 1e-3)[..., None]
     guess = np.repeat(np.rint(smooth).clip(0, 255).astype(np.uint8), STEP, axis=1)[:, : asked.shape[1]]
     told = np.repeat(tall > 0, STEP, axis=1)[:, : asked.shape[1]] & asked
-    return np.ascontiguousarray(guess), told & _coloured(np.ascontiguousarray(guess))
+    return np.ascontiguousarray(guess), told & coloured_pixels(np.ascontiguousarray(guess))
 
 
 def _typical_columns(levels: Array, row: Array, column: Array) -> Array:

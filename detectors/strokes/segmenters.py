@@ -21,6 +21,7 @@ from detectors.strokes.enclosed import enclosing_frames
 from detectors.strokes.following import followed
 from detectors.strokes.learned import StrokeReader
 from detectors.strokes.lines import lines_in
+from detectors.strokes.on_colours import no_letters
 from detectors.strokes.overlooked import overlooked
 from detectors.strokes.regions import CORE, NEAR, SURE, deep, place
 from detectors.strokes.repeats import repeated_print
@@ -143,22 +144,7 @@ def _classical(image: Array, outlines: list[Array], threads: int) -> Classical:
 def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, threads: int) -> Array:
     """The classical mask less what the network is sure is no ink, bubbles and check boxes; with what it misses."""
     classical = seen.mask
-    possible = grow(likelihood(levels) > POSSIBLE, POSSIBLE_REACH)
-    vetoed = np.zeros(classical.shape, bool)
-    doubted = np.zeros(classical.shape, bool)
-    largest = LARGEST * page_factors(outlines)[0]
-    for outline in outlines:
-        window, inside = place(outline, classical.shape)
-        found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
-        agreed = int(np.count_nonzero(found & possible[window]))
-        around = grow(inside, NEAR)
-        if height < largest and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
-            vetoed[window] |= around & ~possible[window]
-            doubted[window] |= deep(inside, CORE * height)
-        else:
-            doubted[window] |= around
-    vetoed &= ~doubted
-    ink = classical & ~(vetoed & _touching(classical, possible)) if vetoed.any() else classical
+    ink = classical & ~_no_ink(image, classical, outlines, levels)
     sure = likelihood(levels) >= SURE
     bubbles = without_letters(seen.bubbles, seen.dark, sure)
     jobs = (
@@ -171,6 +157,28 @@ def _veto(image: Array, seen: Classical, outlines: list[Array], levels: Array, t
     ink = (ink & ~stays) | (classical & letters & ~bubbles)
     ink = ink | overlooked(image, likelihood(levels), seen.dark, ink, stays, outlines)
     return ink & ~enclosing
+
+
+def _no_ink(image: Array, classical: Array, outlines: list[Array], levels: Array) -> Array:
+    """What the network is believed to be no ink of the ``classical`` mask, (H, W) bool."""
+    likely = likelihood(levels)
+    possible = grow(likely > POSSIBLE, POSSIBLE_REACH)
+    vetoed, doubted, wrong = (np.zeros(classical.shape, bool) for _ in range(3))
+    largest = LARGEST * page_factors(outlines)[0]
+    for outline in outlines:
+        window, inside = place(outline, classical.shape)
+        found, height = classical[window] & inside, min(cv2.minAreaRect(outline.astype(np.float32))[1])
+        agreed = int(np.count_nonzero(found & possible[window]))
+        around = grow(inside, NEAR)
+        if height < largest and agreed >= AGREEMENT * max(int(np.count_nonzero(found)), 1):
+            vetoed[window] |= around & ~possible[window]
+            doubted[window] |= deep(inside, CORE * height)
+        else:
+            doubted[window] |= around
+            if height < largest:
+                wrong[window] |= no_letters(image[window], found, inside, likely[window], possible[window], height)
+    vetoed &= ~doubted
+    return wrong | (vetoed & _touching(classical, possible)) if vetoed.any() else wrong
 
 
 def likelihood(levels: Array) -> Array:
