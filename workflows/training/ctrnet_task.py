@@ -63,6 +63,7 @@ class CtrnetTask:
 
         Raises SetupError for weights that cannot be used, UsageError for losses that the network cannot have.
         """
+        _keep_memory_whole()
         if self._init is not None:
             generator = load_generator(self._init)
         else:
@@ -167,3 +168,12 @@ def initialize(generator: Generator) -> None:
             last.weight *= _RESIDUAL_GAIN
         elif isinstance(block, RDB):
             block.lff.weight *= _RESIDUAL_GAIN
+
+
+def _keep_memory_whole() -> None:
+    """Leave oneDNN aside on x86 processors without AVX-512: with torch 2.13 CTRNet's gradients write past their memory.
+
+    The process then dies of a double free. The stroke network's training was not seen to, nor were predictions.
+    """
+    if torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2"):
+        torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
